@@ -1,0 +1,1 @@
+"""Where subscribers and the ledger are kept: SQLite, or PostgreSQL."""

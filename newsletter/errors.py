@@ -1,0 +1,195 @@
+"""Every way this product can say no, in one tree, so that callers can catch as widely or as narrowly as they like.
+
+    NewsletterError
+      UsageError                  the command was called in a way that cannot work
+      ConfigError                 newsletter.toml, or the environment, cannot be used
+        ProjectNotFoundError      also LookupError
+      EditionError
+        EditionNotFoundError      also LookupError
+        EditionInvalidError       also ValueError
+      ExpressionError             also ValueError
+      TemplateError               a template of the theme cannot be read or filled
+      CompileError                the MJML that the templates made cannot become HTML
+      ImageError                  also ValueError
+      TokenError                  also ValueError
+      MessageError                also ValueError
+      AudienceError
+        ListNotFoundError         also LookupError
+        SubscriberNotFoundError   also LookupError
+        AddressError              also ValueError
+      DatabaseError
+      SendError
+        AlreadySentError
+        MailingNotFoundError      also LookupError
+        MailingBusyError
+        SenderError               the sender could not hand over; what it knows is in the outcome of each delivery
+          UnsupportedFeatureError also NotImplementedError
+
+An error is a plain sentence that says what is wrong and, after it, what to do next. Errors that come from a file
+carry `findings`: every problem of that file at once, each with its place. This module imports nothing of ours.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding matters to someone about to send."""
+
+    MUST_FIX = "must fix"
+    SHOULD_FIX = "should fix"
+    GOOD_TO_KNOW = "good to know"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One problem, tied to its place, in words that a writer understands.
+
+    Attributes:
+        rule: The rule's stable name in kebab case, for example `unknown-field`.
+        what: What is wrong, one sentence.
+        fix: What to do about it, one sentence; may be empty where `what` says it all.
+        severity: Only `MUST_FIX` keeps an edition from being sent.
+        file: The file as the writer knows it, relative to the project where it lies inside.
+        line: Counted from 1.
+        column: Counted from 1, in characters.
+        block: The block in words, for example `block 3, spotlight «ECPAT International»`.
+    """
+
+    rule: str
+    what: str
+    fix: str = ""
+    severity: Severity = Severity.MUST_FIX
+    file: str = ""
+    line: int | None = None
+    column: int | None = None
+    block: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The place as `file:line:column (block)`, with only the parts that are known."""
+        parts = [self.file, *(str(n) for n in (self.line, self.column) if n is not None)]
+        place = ":".join(part for part in parts if part)
+        if self.block:
+            return f"{place} ({self.block})" if place else self.block
+        return place
+
+    def __str__(self) -> str:
+        """The finding on one line: place, what, fix."""
+        sentence = f"{self.what} {self.fix}".strip()
+        return f"{self.where}: {sentence}" if self.where else sentence
+
+
+class NewsletterError(Exception):
+    """Something went wrong that the user can do something about."""
+
+    def __init__(self, message: str = "", *, findings: Iterable[Finding] = ()) -> None:
+        self.findings: tuple[Finding, ...] = tuple(findings)
+        super().__init__(message or "\n".join(str(finding) for finding in self.findings) or (self.__doc__ or ""))
+
+
+class UsageError(NewsletterError):
+    """The command was called in a way that cannot work."""
+
+
+class ConfigError(NewsletterError):
+    """The settings in newsletter.toml or the environment cannot be used."""
+
+
+class ProjectNotFoundError(ConfigError, LookupError):
+    """There is no newsletter.toml here or in any folder above."""
+
+
+class EditionError(NewsletterError):
+    """Something is wrong with an edition."""
+
+
+class EditionNotFoundError(EditionError, LookupError):
+    """There is no edition of that name."""
+
+
+class EditionInvalidError(EditionError, ValueError):
+    """The edition has mistakes; `findings` holds all of them."""
+
+
+class ExpressionError(NewsletterError, ValueError):
+    """An expression says something the small language does not know.
+
+    Attributes:
+        source: The whole expression, or the whole text in which its slot stands.
+        offset: Where in `source` the problem is, in characters from 0.
+        what: What is wrong.
+        fix: What to write instead.
+    """
+
+    def __init__(self, what: str, *, fix: str = "", source: str = "", offset: int = 0) -> None:
+        self.what = what
+        self.fix = fix
+        self.source = source
+        self.offset = offset
+        super().__init__(f"{what} {fix}".strip())
+
+
+class TemplateError(NewsletterError):
+    """A template of the theme cannot be read or filled."""
+
+
+class CompileError(NewsletterError):
+    """The MJML that the templates made cannot become HTML."""
+
+
+class ImageError(NewsletterError, ValueError):
+    """A picture cannot be used."""
+
+
+class TokenError(NewsletterError, ValueError):
+    """A link's token was changed, has expired, or was made for something else."""
+
+
+class MessageError(NewsletterError, ValueError):
+    """A message cannot be written without breaking the rules of email."""
+
+
+class AudienceError(NewsletterError):
+    """Something is wrong with the subscribers or lists."""
+
+
+class ListNotFoundError(AudienceError, LookupError):
+    """There is no list of that name."""
+
+
+class SubscriberNotFoundError(AudienceError, LookupError):
+    """Nobody with that address is known."""
+
+
+class AddressError(AudienceError, ValueError):
+    """That is not an email address that can be mailed."""
+
+
+class DatabaseError(NewsletterError):
+    """The database cannot be opened or used."""
+
+
+class SendError(NewsletterError):
+    """The mailing could not be sent."""
+
+
+class AlreadySentError(SendError):
+    """Everybody chosen got this edition before."""
+
+
+class MailingNotFoundError(SendError, LookupError):
+    """There is no mailing with that id."""
+
+
+class MailingBusyError(SendError):
+    """Another process is sending from this database."""
+
+
+class SenderError(SendError):
+    """The sender could not hand the messages over."""
+
+
+class UnsupportedFeatureError(SenderError, NotImplementedError):
+    """This sender cannot do what was asked, and nothing is dropped in silence."""

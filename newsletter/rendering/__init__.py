@@ -1,0 +1,1 @@
+"""How an edition becomes HTML and text, once for all readers."""

@@ -1,0 +1,1 @@
+"""How messages are written, recorded in the ledger and handed to the world."""

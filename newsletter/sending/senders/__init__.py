@@ -1,0 +1,1 @@
+"""The adapters that hand messages to the world, one file each."""
