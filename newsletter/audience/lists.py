@@ -1,0 +1,213 @@
+"""Lists: who is subscribed to which, with the proof of it, and who of a list is mailed.
+
+The lists are defined in `newsletter.toml`; the database knows their slugs. `mailable` is the one place that says who
+may be mailed: counting, choosing and planning all start from it.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from newsletter.audience.subscribers import Change, Subscriber, read_subscribers
+from newsletter.database.schema import (
+    ConsentMethod,
+    SubscriptionStatus,
+    consent_record,
+    list_,
+    subscriber,
+    subscription,
+    suppression,
+)
+from newsletter.errors import AudienceError, ListNotFoundError
+
+PAGE = 1000
+"""People read at a time; what bounds the memory of walking through a list of any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Somebody's agreement to be on a list.
+
+    Attributes:
+        wording: What they agreed to, or where that is written down.
+        method: How it reached us.
+        at: When.
+    """
+
+    wording: str
+    method: ConsentMethod
+    at: datetime
+
+
+class Condition(Protocol):
+    """What an expression can do for choosing people."""
+
+    def test(self, person: dict[str, object], /) -> bool:
+        """Whether it holds for a person."""
+        ...
+
+
+def ensure_lists(connection: sa.Connection, slugs: Iterable[str]) -> None:
+    """Make the database know these lists; the others stay."""
+    known = set(connection.scalars(sa.select(list_.c.slug)))
+    missing = [{"slug": slug} for slug in dict.fromkeys(slugs) if slug not in known]
+    if missing:
+        connection.execute(sa.insert(list_), missing)
+
+
+def find_list(connection: sa.Connection, slug: str) -> int:
+    """The id of a list.
+
+    Raises:
+        ListNotFoundError: There is none of that name; tells the nearest.
+    """
+    known = {row.slug: row.id for row in connection.execute(sa.select(list_))}
+    if slug in known:
+        return int(known[slug])
+    near = difflib.get_close_matches(slug, known, n=1)
+    hint = f"Did you mean «{near[0]}»?" if near else f"The lists are: {', '.join(sorted(known)) or 'none yet'}."
+    raise ListNotFoundError(f"There is no list «{slug}». {hint} Lists are defined in newsletter.toml, [lists.<name>].")
+
+
+def subscribe(connection: sa.Connection, person: int, slug: str, consent: Consent) -> Change:
+    """Put somebody on a list, and keep the proof that they agreed.
+
+    Who is on it, or was asked to confirm, stays as they are. Who left is not brought back by us: only they can do that.
+
+    Args:
+        connection: A writing transaction.
+        person: The subscriber's id.
+        slug: The list.
+        consent: Their agreement.
+
+    Raises:
+        ListNotFoundError: There is no such list.
+        AudienceError: They left the list, or their address bounced or complained.
+    """
+    to_list = find_list(connection, slug)
+    known = connection.execute(
+        sa.select(subscription.c.status, subscription.c.changed_at).where(
+            subscription.c.subscriber_id == person, subscription.c.list_id == to_list
+        )
+    ).first()
+    if known is not None:
+        if known.status in {SubscriptionStatus.ACTIVE, SubscriptionStatus.PENDING}:
+            return Change.UNCHANGED
+        raise AudienceError(
+            f"This person left the list «{slug}» on {known.changed_at:%d %B %Y} ({known.status}). "
+            "Only they themselves can come back, through the sign-up form."
+        )
+    connection.execute(
+        sa.insert(subscription).values(
+            subscriber_id=person,
+            list_id=to_list,
+            status=SubscriptionStatus.ACTIVE,
+            created_at=consent.at,
+            changed_at=consent.at,
+        )
+    )
+    hashed = sa.select(subscriber.c.address_hash).where(subscriber.c.id == person).scalar_subquery()
+    connection.execute(
+        sa.insert(consent_record).values(
+            subscriber_id=person,
+            address_hash=hashed,
+            list_id=to_list,
+            wording=consent.wording,
+            method=consent.method,
+            at=consent.at,
+        )
+    )
+    return Change.NEW
+
+
+def unsubscribe(connection: sa.Connection, person: int, slug: str, *, now: datetime) -> Change:
+    """Take somebody off a list, at once and for as long as they wish.
+
+    Raises:
+        ListNotFoundError: There is no such list.
+    """
+    changed = connection.execute(
+        sa.update(subscription)
+        .where(
+            subscription.c.subscriber_id == person,
+            subscription.c.list_id == find_list(connection, slug),
+            subscription.c.status.in_([SubscriptionStatus.ACTIVE, SubscriptionStatus.PENDING]),
+        )
+        .values(status=SubscriptionStatus.UNSUBSCRIBED, changed_at=now)
+    )
+    return Change.UPDATED if changed.rowcount else Change.UNCHANGED
+
+
+def is_suppressed() -> sa.Exists:
+    """The condition on `subscriber` that its address must never be mailed."""
+    return sa.exists().where(suppression.c.address_hash == subscriber.c.address_hash)
+
+
+def mailable(list_id: int) -> sa.Select[int]:
+    """The ids of those on a list who may be mailed: subscribed, and not suppressed."""
+    return (
+        sa.select(subscriber.c.id)
+        .join(subscription, subscription.c.subscriber_id == subscriber.c.id)
+        .where(subscription.c.list_id == list_id, subscription.c.status == SubscriptionStatus.ACTIVE)
+        .where(~is_suppressed())
+    )
+
+
+def people(connection: sa.Connection, slug: str, where: Condition | None = None) -> Iterator[Subscriber]:
+    """Everybody on a list who may be mailed, in the order in which they came, in bounded memory.
+
+    Args:
+        connection: A transaction.
+        slug: The list.
+        where: Leaves out those for whom it does not hold.
+
+    Raises:
+        ListNotFoundError: There is no such list.
+        ExpressionError: The condition cannot be told for somebody.
+    """
+    return walk(connection, mailable(find_list(connection, slug)), where)
+
+
+def walk(connection: sa.Connection, who: sa.Select[int], where: Condition | None = None) -> Iterator[Subscriber]:
+    """The people of a query, page by page, so that rows may be written between two of them.
+
+    Args:
+        connection: A transaction.
+        who: Chooses ids of `subscriber`, as `mailable` does.
+        where: Leaves out those for whom it does not hold.
+
+    Raises:
+        ExpressionError: The condition cannot be told for somebody.
+    """
+    query = who.order_by(subscriber.c.id).limit(PAGE)
+    last = 0
+    while page := list(connection.scalars(query.where(subscriber.c.id > last))):
+        last = page[-1]
+        for person in read_subscribers(connection, page).values():
+            if where is None or where.test(person.person):
+                yield person
+
+
+def count_people(connection: sa.Connection, slug: str, where: Condition | None = None) -> int:
+    """How many of a list may be mailed.
+
+    Raises:
+        ListNotFoundError: There is no such list.
+        ExpressionError: The condition cannot be told for somebody.
+    """
+    return count(connection, mailable(find_list(connection, slug)), where)
+
+
+def count(connection: sa.Connection, who: sa.Select[int], where: Condition | None = None) -> int:
+    """How many people a query has; counted by the database, unless there is a condition.
+
+    Raises:
+        ExpressionError: The condition cannot be told for somebody.
+    """
+    if where is not None:
+        return sum(1 for _ in walk(connection, who, where))
+    return connection.execute(sa.select(sa.func.count()).select_from(who.subquery())).scalar_one()

@@ -1,0 +1,239 @@
+"""The tables, said once for SQLite and PostgreSQL, so that every query and every migration speaks of the same thing.
+
+Who is mailed stands in `subscriber`, `subscription` and `suppression`; what was mailed in `composition` and `mailing`;
+who got it in `delivery`, the ledger. Migrations make the tables; a test proves that they and this module agree.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+VERSIONS = ("0001",)
+"""Every version a database can have, oldest first; the last is what this code works with."""
+
+
+class SubscriptionStatus(StrEnum):
+    """How a subscriber stands to one list; only `ACTIVE` is mailed."""
+
+    PENDING = "pending"
+    """Asked for, and not yet confirmed by the person."""
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class SuppressionReason(StrEnum):
+    """Why an address must never be mailed."""
+
+    COMPLAINED = "complained"
+    BOUNCED = "bounced"
+    ERASED = "erased"
+    ASKED = "asked"
+
+
+class ConsentMethod(StrEnum):
+    """How somebody's agreement reached us."""
+
+    FORM = "form"
+    IMPORT = "import"
+    COMMAND = "command"
+
+
+class MailingState(StrEnum):
+    """Where a mailing is: `held → sending ⇄ paused → sent`, and `cancelled` from any but `sent`."""
+
+    HELD = "held"
+    SENDING = "sending"
+    PAUSED = "paused"
+    SENT = "sent"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is; `sending/ledger.py` says how it moves."""
+
+    PLANNED = "planned"
+    """To be sent; with a worker, reserved by it."""
+    CLAIMED = "claimed"
+    """Its bytes may be leaving right now."""
+    ACCEPTED = "accepted"
+    """The world took the message."""
+    REFUSED = "refused"
+    """The world said no for good."""
+    DEFERRED = "deferred"
+    """The world said not now."""
+    UNKNOWN = "unknown"
+    """It may have left or not; never sent again without evidence."""
+    SKIPPED = "skipped"
+    """Left out on purpose; the reason says why."""
+
+
+NEVER_GOT_IT = (DeliveryState.REFUSED, DeliveryState.SKIPPED)
+"""States that leave a person free for another mailing of the same edition; all others may have the message, or will."""
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """A moment, in UTC whatever the database: `timestamptz` on PostgreSQL, sortable text on SQLite."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Take an aware moment to the database; a naive one is a mistake in the program."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Bring a moment back, always aware and in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows up by itself only in a column of type INTEGER; PostgreSQL must not run out at 2^31.
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _one_of(column: str, states: type[StrEnum]) -> sa.CheckConstraint:
+    """Keep a column to the members of an enumeration."""
+    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(state)) for state in states)})", name=column)
+
+
+subscriber = sa.Table(
+    "subscriber",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("email_key", sa.Text, nullable=False, unique=True),
+    sa.Column("address_hash", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("first_name", sa.Text),
+    sa.Column("last_name", sa.Text),
+    sa.Column("language", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("joined", sa.Date, nullable=False),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,  # the id of somebody erased is never given to somebody else
+)
+
+subscriber_tag = sa.Table(
+    "subscriber_tag",
+    metadata,
+    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", sa.Text, primary_key=True),
+    sa.Index(None, "tag", "subscriber_id"),
+)
+
+list_ = sa.Table(
+    "list",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+)
+
+subscription = sa.Table(
+    "subscription",
+    metadata,
+    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("list_id", _Id, sa.ForeignKey("list.id"), primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+    _one_of("status", SubscriptionStatus),
+    sa.Index(None, "list_id", "status", "subscriber_id"),
+)
+
+suppression = sa.Table(
+    "suppression",
+    metadata,
+    sa.Column("address_hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    _one_of("reason", SuppressionReason),
+)
+
+# Rows are only ever added. Whose they are is said twice: by id while the person is here, by keyed hash for ever.
+consent_record = sa.Table(
+    "consent_record",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
+    sa.Column("address_hash", sa.LargeBinary(32), nullable=False, index=True),
+    sa.Column("list_id", _Id, sa.ForeignKey("list.id"), nullable=False),
+    sa.Column("wording", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    _one_of("method", ConsentMethod),
+    sqlite_autoincrement=True,
+)
+
+composition = sa.Table(
+    "composition",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+mailing = sa.Table(
+    "mailing",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("edition", sa.Text, nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("list_id", _Id, sa.ForeignKey("list.id"), nullable=False),
+    sa.Column("where_source", sa.Text),
+    sa.Column("digest", sa.Text, sa.ForeignKey("composition.digest"), nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("audience", sa.Integer),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("holds_until", UtcTime, nullable=False),
+    sa.Column("started_at", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    _one_of("state", MailingState),
+    sqlite_autoincrement=True,  # files, links and Message-IDs carry the id: it never names two mailings
+)
+
+_HELD_FOR_EDITION = f"state NOT IN ({', '.join(repr(str(state)) for state in NEVER_GOT_IT)})"
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("mailing_id", _Id, sa.ForeignKey("mailing.id"), nullable=False),
+    sa.Column("edition", sa.Text, nullable=False),
+    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("worker", sa.Text),
+    sa.Column("message_id", sa.Text),
+    sa.Column("claimed_at", UtcTime),
+    sa.Column("answered_at", UtcTime),
+    _one_of("state", DeliveryState),
+    sa.Index(None, "mailing_id", "state", "id"),
+    # One edition, one person, one message. Who was skipped or refused has none, and may be planned by another mailing.
+    sa.Index(
+        "uq_delivery_subscriber_id_edition",
+        "subscriber_id",
+        "edition",
+        unique=True,
+        sqlite_where=sa.text(_HELD_FOR_EDITION),
+        postgresql_where=sa.text(_HELD_FOR_EDITION),
+    ),
+    sqlite_autoincrement=True,
+)
