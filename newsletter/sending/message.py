@@ -1,0 +1,261 @@
+"""The finished message for one reader: the body that all share, this reader's values in its gaps, headers on top.
+
+The costly work (encoding, MIME, pictures) is done once for each variant in `frame.py`; a message is a join of bytes.
+What a reader could smuggle in is escaped by `rendering/escaping.py` and refused again by `headers.py`, and the first
+message of each variant is read back by a foreign parser in `rereading.py` before any leaves.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from newsletter.config import Settings
+from newsletter.errors import MessageError
+from newsletter.rendering.composition import Composition, Person
+from newsletter.rendering.escaping import clean, fill_pieces, one_spaced
+from newsletter.sending.addresses import Mailbox, parse_mailbox, wire_address
+from newsletter.sending.frame import Frame, FrameBuilder, Gap
+from newsletter.sending.headers import (
+    date_field,
+    list_id_field,
+    mailbox_field,
+    refuse_unsafe,
+    text_field,
+    token_field,
+    url_field,
+)
+from newsletter.sending.quoted_printable import encode_stretch
+from newsletter.sending.rereading import verify
+from newsletter.tokens import Signer
+
+_LINKS: Final = {"unsubscribe": "u", "preferences": "p"}
+"""The reader's own links: purpose of the token -> page."""
+
+_ONE_CLICK: Final = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"  # RFC 8058 section 3.1
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom a message is for.
+
+    Attributes:
+        subscriber_id: The subscriber's row.
+        delivery_id: The row of the ledger that this message settles.
+        email: The subscriber's address.
+        person: What expressions see.
+    """
+
+    subscriber_id: int
+    delivery_id: int
+    email: str
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Finished bytes and their envelope.
+
+    Attributes:
+        content: The whole message, lines ended by CRLF.
+        sender: The address for the envelope (MAIL FROM).
+        recipient: The address for the envelope (RCPT TO); its domain is ASCII.
+        message_id: With its angle brackets.
+        smtputf8: Whether only a server with SMTPUTF8 (RFC 6531) may be handed this message.
+    """
+
+    content: bytes
+    sender: str
+    recipient: str
+    message_id: str
+    smtputf8: bool
+
+
+class MessageWriter:
+    """Writes the messages of one mailing: one composition to the readers of one list.
+
+    The same reader at the same time always gets the same bytes, and the same Message-ID at any time.
+
+    Args:
+        composition: The edition, rendered.
+        settings: The project's.
+        signer: Signs the reader's links and the Message-ID.
+        mailing_id: The mailing's row.
+        list_slug: The list's name in addresses.
+        list_id: The list's row.
+        list_title: The list's name for people.
+        subject_prefix: Stands before the subject, for example `[Test] `.
+        archive_url: A web page with past editions, for List-Archive.
+        help_url: A web page about the list, for List-Help.
+
+    Raises:
+        MessageError: A name, an address or a title cannot stand in a header.
+    """
+
+    def __init__(  # noqa: PLR0913 a message has this many sources
+        self,
+        composition: Composition,
+        settings: Settings,
+        *,
+        signer: Signer,
+        mailing_id: int,
+        list_slug: str,
+        list_id: int,
+        list_title: str,
+        subject_prefix: str = "",
+        archive_url: str | None = None,
+        help_url: str | None = None,
+    ) -> None:
+        self._composition = composition
+        self._signer = signer
+        self._base_url = settings.newsletter.base_url.rstrip("/")
+        self._mailing_id = mailing_id
+        self._list_id = list_id
+        self._same_for_all = {"list_title": list_title}
+        self._subject_prefix = subject_prefix
+        self._sender = parse_mailbox(composition.sender or settings.identity.from_)
+        self._reply_to = _other(composition.reply_to or settings.identity.reply_to, self._sender)
+        self._smtputf8 = self._sender.smtputf8 or (self._reply_to is not None and self._reply_to.smtputf8)
+        self._top = mailbox_field("From", self._sender)
+        if self._reply_to is not None:
+            self._top += mailbox_field("Reply-To", self._reply_to)
+        self._bottom = b"".join(
+            [
+                # An unsafe address is only ever one of this machine, for trying things out.
+                _ONE_CLICK if self._base_url.startswith("https://") else b"",
+                list_id_field(list_title, f"{list_slug}.{self._sender.domain}"),
+                url_field("List-Owner", (self._reply_to or self._sender).mailto),
+                url_field("List-Archive", archive_url) if archive_url else b"",
+                url_field("List-Help", help_url) if help_url else b"",
+                token_field("List-Post", "NO"),
+                # Old holiday responders know only this one to keep quiet (RFC 3834 section 2).
+                token_field("Precedence", "list"),
+                token_field("Feedback-ID", feedback_id) if (feedback_id := settings.sending.feedback_id) else b"",
+                token_field("MIME-Version", "1.0"),
+            ]
+        )
+        self._subject = self._fixed_subject()
+        self._date: tuple[dt.datetime, bytes] | None = None
+        self._frames: dict[tuple[bool, ...], Frame] = {}
+        self._builder = FrameBuilder(
+            composition.digest, composition.pictures if composition.embedded else (), self._same_for_all
+        )
+
+    def write(self, reader: Reader, now: dt.datetime) -> Message:
+        """The message for one reader.
+
+        Args:
+            reader: Whom it is for.
+            now: The time of sending, with its zone.
+
+        Raises:
+            MessageError: The address cannot be mailed, the subject is empty for this reader, or the first message of a
+                variant did not read back as it was meant.
+            ExpressionError: A slot cannot be worked out for this reader.
+            CompileError: The variant of this reader cannot be compiled.
+        """
+        key = self._composition.key_for(reader.person)
+        frame = self._frames.get(key)
+        if frame is not None:
+            return self._write(frame, reader, now)
+        frame = self._builder.build(self._composition.variant(key))
+        if strange := sorted(frame.links.keys() - _LINKS.keys()):
+            known = " or ".join(_LINKS)
+            raise MessageError(f"The theme asks for a link «{strange[0]}», which no reader has. Use {known}.")
+        message = self._write(frame, reader, now)
+        verify(
+            message.content,
+            recipient=message.recipient,
+            subject=self.subject_for(reader),
+            html=self.html_for(reader),
+            text=self.text_for(reader),
+        )
+        self._frames[key] = frame
+        return message
+
+    def own_values(self, reader: Reader) -> dict[str, str]:
+        """The reader's links and the list's title, by the names under which fills ask for them."""
+        return {purpose: self._link(purpose, reader) for purpose in _LINKS} | self._same_for_all
+
+    def subject_for(self, reader: Reader) -> str:
+        """The subject line as this reader sees it."""
+        filled = fill_pieces(self._composition.subject, reader.person, self._same_for_all)
+        return one_spaced(self._subject_prefix + filled)
+
+    def html_for(self, reader: Reader) -> str:
+        """The HTML part as this reader sees it, before any encoding."""
+        variant = self._composition.variant(self._composition.key_for(reader.person))
+        return fill_pieces(variant.html, reader.person, self.own_values(reader))
+
+    def text_for(self, reader: Reader) -> str:
+        """The plain-text part as this reader sees it, before any encoding."""
+        variant = self._composition.variant(self._composition.key_for(reader.person))
+        return fill_pieces(variant.text, reader.person, self.own_values(reader))
+
+    def _write(self, frame: Frame, reader: Reader, now: dt.datetime) -> Message:
+        recipient = Mailbox(_name_of(reader.person), wire_address(reader.email))
+        unsubscribe = self._link("unsubscribe", reader)
+        token = self._signer.sign("message", self._mailing_id, reader.delivery_id)
+        message_id = f"<{token}@{self._sender.domain}>"
+        stretches = list(frame.stretches)
+        for text, gaps in frame.values:
+            _fill(stretches, gaps, clean(text(reader.person)))
+        for purpose, gaps in frame.links.items():
+            _fill(stretches, gaps, unsubscribe if purpose == "unsubscribe" else self._link(purpose, reader))
+        content = b"".join(
+            [
+                self._top,
+                mailbox_field("To", recipient),
+                self._subject or text_field("Subject", self.subject_for(reader)),
+                self._date_field(now),
+                token_field("Message-ID", message_id),
+                url_field("List-Unsubscribe", unsubscribe),
+                self._bottom,
+                *stretches,
+            ]
+        )
+        return Message(
+            content=content,
+            sender=self._sender.address,
+            recipient=recipient.address,
+            message_id=message_id,
+            smtputf8=self._smtputf8 or recipient.smtputf8,
+        )
+
+    def _date_field(self, now: dt.datetime) -> bytes:
+        """The Date field, written once for all messages of the same moment."""
+        if self._date is None or self._date[0] is not now:
+            self._date = (now, date_field(now))
+        return self._date[1]
+
+    def _link(self, purpose: str, reader: Reader) -> str:
+        token = self._signer.sign(purpose, reader.subscriber_id, self._list_id, self._mailing_id)
+        return f"{self._base_url}/{_LINKS[purpose]}/{token}"
+
+    def _fixed_subject(self) -> bytes | None:
+        """The subject when it is the same for all; else None, once its own text is known to be fit for a header."""
+        pieces = self._composition.subject
+        own = [piece for piece in pieces if isinstance(piece, str)]
+        if len(own) == len(pieces):
+            return text_field("Subject", one_spaced(self._subject_prefix + "".join(own)))
+        refuse_unsafe("Subject", self._subject_prefix + "".join(own))
+        return None
+
+
+def _fill(stretches: list[bytes], gaps: tuple[Gap, ...], value: str) -> None:
+    last, encoded = None, b""
+    for gap in gaps:
+        escaped = gap.escape(value)
+        if escaped != last:  # most values are the same in all contexts
+            last, encoded = escaped, encode_stretch(escaped)
+        for place in gap.places:
+            stretches[place] = encoded
+
+
+def _other(text: str | None, sender: Mailbox) -> Mailbox | None:
+    """The mailbox for Reply-To, unless answers go to the sender anyway."""
+    mailbox = parse_mailbox(text) if text else sender
+    return None if mailbox.address == sender.address else mailbox
+
+
+def _name_of(person: Person) -> str:
+    return one_spaced(clean(f"{person.get('first_name') or ''} {person.get('last_name') or ''}"))
