@@ -75,6 +75,19 @@ class Finding:
             return f"{place} ({self.block})" if place else self.block
         return place
 
+    def as_json(self) -> dict[str, object]:
+        """The finding as plain values, for other programs."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity.value,
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "block": self.block,
+            "what": self.what,
+            "fix": self.fix,
+        }
+
     def __str__(self) -> str:
         """The finding on one line: place, what, fix."""
         sentence = f"{self.what} {self.fix}".strip()

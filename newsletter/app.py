@@ -1,0 +1,367 @@
+"""The product's front door: opens a project and offers one method for each thing that people do with it.
+
+Command line and web call this and nothing below it. There is no logic here, only wiring; what is heavy is imported by
+the method that uses it, so that a command loads no more than its own work.
+"""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from newsletter.errors import EditionInvalidError, Finding, ListNotFoundError, Severity
+from newsletter.project import Project, open_project
+
+if TYPE_CHECKING:
+    from newsletter.audience.importing import ImportCounts, RowOutcome
+    from newsletter.audience.subscribers import Subscriber
+    from newsletter.database.connection import Database
+    from newsletter.rendering.composition import Composition
+    from newsletter.sending.building import Built
+    from newsletter.sending.mailing import Report
+    from newsletter.sending.mailings import Mailing
+    from newsletter.sending.run import Progress, Run, Writer
+    from newsletter.sending.senders.protocol import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a mailing would do, said before it is asked for.
+
+    Attributes:
+        title: The edition's.
+        list_title: To whom.
+        people: How many would get it.
+        without: How many of those chosen have it already.
+        sender: The kind of sender that would carry it.
+        hold: How long it could be undone.
+    """
+
+    title: str
+    list_title: str
+    people: int
+    without: int
+    sender: str
+    hold: dt.timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ListStanding:
+    """A list, and how many are on it.
+
+    Attributes:
+        slug: Its name in newsletter.toml.
+        title: Its name for people.
+        mailable: How many would be mailed now.
+    """
+
+    slug: str
+    title: str
+    mailable: int
+
+
+class Newsletter:
+    """One project, opened."""
+
+    def __init__(self, project: Project, clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)) -> None:
+        self.project = project
+        self._clock = clock
+
+    @classmethod
+    def open(cls, directory: Path | None = None, environ: Mapping[str, str] | None = None) -> "Newsletter":
+        """The project in a folder, or in the one above it, and so on.
+
+        Raises:
+            ProjectNotFoundError: There is none.
+            ConfigError: Its settings cannot be used.
+        """
+        return cls(open_project(directory, os.environ if environ is None else environ))
+
+    # Editions
+
+    def editions(self) -> list[str]:
+        """The slugs of all editions."""
+        return self.project.edition_slugs()
+
+    def start_edition(self, title: str, *, copy_from: str | None = None, slug: str | None = None) -> Path:
+        """Make a new edition's file; says where.
+
+        Raises:
+            UsageError: There is such an edition already.
+            EditionNotFoundError: There is no edition to copy from.
+        """
+        from newsletter.starter import start_edition
+
+        return start_edition(self.project, title, copy_from=copy_from, slug=slug)
+
+    def check(self, slug: str) -> tuple[Finding, ...]:
+        """Everything that is wrong with an edition.
+
+        Raises:
+            EditionNotFoundError: There is no such edition.
+        """
+        from newsletter.rendering.checking import check
+
+        return check(slug, self.project)
+
+    def compose(self, slug: str) -> "tuple[Composition, tuple[Finding, ...]]":
+        """One edition rendered for all readers, and what a check says about it.
+
+        Raises:
+            EditionNotFoundError: There is no such edition.
+            EditionInvalidError: It has mistakes, or a picture cannot be used.
+            TemplateError: A template of the project is wrong.
+            ConfigError: A brand colour cannot be read.
+        """
+        from newsletter.edition.files import read_edition
+        from newsletter.rendering.checking import check_composed
+        from newsletter.rendering.compose import compose
+
+        file = read_edition(self.project.edition_file(slug), self.project.root)
+        composition = compose(file, self.project)
+        return composition, check_composed(file, self.project, composition)
+
+    def build(self, slug: str, out: Path, *, reader: str | None = None) -> "Built":
+        """Write an edition as one reader gets it.
+
+        Args:
+            slug: The edition.
+            out: The folder to write to.
+            reader: The address of a subscriber; None for somebody of whom nothing is known.
+
+        Raises:
+            EditionError: As for `compose`.
+            SubscriberNotFoundError: Nobody has that address.
+        """
+        from newsletter.sending.building import NOBODY, build
+
+        composition, findings = self.compose(slug)
+        person = NOBODY if reader is None else self.subscriber(reader).person
+        return build(composition, self.project.settings, findings, out, person=person, now=self._clock())
+
+    # People
+
+    @contextlib.contextmanager
+    def database(self) -> "Iterator[Database]":
+        """The project's database, open, with the project's lists in it.
+
+        Raises:
+            DatabaseError: It cannot be opened.
+        """
+        from newsletter.audience.lists import ensure_lists
+        from newsletter.database.connection import open_database
+
+        with open_database(self.project.database_url) as database:
+            with database.write() as connection:
+                ensure_lists(connection, self.project.settings.lists)
+            yield database
+
+    def lists(self) -> list[ListStanding]:
+        """The project's lists."""
+        from newsletter.audience.lists import count_people
+
+        with self.database() as database, database.read() as connection:
+            return [
+                ListStanding(slug, kept.title, count_people(connection, slug))
+                for slug, kept in self.project.settings.lists.items()
+            ]
+
+    def subscriber(self, address: str) -> "Subscriber":
+        """The person with an address.
+
+        Raises:
+            SubscriberNotFoundError: Nobody has it.
+        """
+        from newsletter.audience.subscribers import find_subscriber
+
+        with self.database() as database, database.read() as connection:
+            return find_subscriber(connection, address)
+
+    def people(self, list_slug: str, where: str | None = None) -> "Iterator[Subscriber]":
+        """Everybody on a list who would be mailed, in bounded memory.
+
+        Raises:
+            ListNotFoundError: There is no such list.
+            ExpressionError: The choice cannot be understood.
+        """
+        from newsletter.audience.lists import people
+        from newsletter.expressions import parse_expression
+
+        self.list_title(list_slug)
+        chosen = None if where is None else parse_expression(where)
+        with self.database() as database, database.read() as connection:
+            yield from people(connection, list_slug, chosen)
+
+    def import_subscribers(
+        self, path: Path, list_slug: str | None, on_row: "Callable[[RowOutcome], None]" = lambda _: None
+    ) -> "ImportCounts":
+        """Bring in the people of a CSV file; each row for itself, the file as a whole.
+
+        Raises:
+            AudienceError: The file cannot be read; nothing was imported.
+            ListNotFoundError: There is no such list.
+        """
+        from newsletter.audience.importing import CsvImport
+
+        if list_slug is not None:
+            self.list_title(list_slug)
+        with self.database() as database, database.write() as connection:
+            importing = CsvImport(
+                connection=connection, to_list=list_slug, secret=self.project.secret_key(), now=self._clock()
+            )
+            return importing.run(path, on_row)
+
+    def list_title(self, slug: str) -> str:
+        """A list's name for people.
+
+        Raises:
+            ListNotFoundError: newsletter.toml has no such list.
+        """
+        kept = self.project.settings.lists.get(slug)
+        if kept is None:
+            raise ListNotFoundError(
+                f"There is no list “{slug}”. newsletter.toml has: {', '.join(self.project.settings.lists)}."
+            )
+        return kept.title
+
+    # Mailings
+
+    def send(  # noqa: PLR0913 what people can say about a mailing
+        self,
+        slug: str,
+        *,
+        list_slug: str,
+        where: str | None = None,
+        hold: dt.timedelta | None = None,
+        confirm: Callable[[Plan], bool] = lambda _: True,
+        stop: Callable[[], bool] = lambda: False,
+        progress: "Callable[[Progress], None]" = lambda _: None,
+    ) -> "Report | None":
+        """Send an edition to a list, or go on with a mailing of it that was stopped; None when `confirm` says no.
+
+        Raises:
+            EditionInvalidError: Something must be fixed first.
+            AlreadySentError: Everybody chosen has it already.
+            NewsletterError: As for `newsletter.sending.mailing.send`.
+        """
+        from newsletter.sending.mailing import Order, count_chosen, send
+        from newsletter.sending.senders import open_sender
+
+        title = self.list_title(list_slug)
+        settings = self.project.settings
+        composition, findings = self.compose(slug)
+        if must := [finding for finding in findings if finding.severity is Severity.MUST_FIX]:
+            raise EditionInvalidError(findings=must)
+        order = Order(
+            edition=slug,
+            title=composition.title,
+            digest=composition.digest,
+            composition=composition.dump(),
+            list_slug=list_slug,
+            where=where,
+            hold=settings.sending.hold if hold is None else hold,
+        )
+        with contextlib.ExitStack() as stack:
+            database = stack.enter_context(self.database())
+            people, without = count_chosen(database, order)
+            plan = Plan(composition.title, title, people, without, settings.sender.kind, order.hold)
+            if people and not confirm(plan):
+                return None
+            sender = open_sender(self.project, settings.sender.kind)
+            stack.callback(sender.close)
+            return send(self._run(database, sender, stop, progress), order)
+
+    def resume(
+        self,
+        mailing: int,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        progress: "Callable[[Progress], None]" = lambda _: None,
+    ) -> "Report":
+        """Go on with a mailing that was stopped or killed, as it was frozen.
+
+        Raises:
+            MailingNotFoundError: There is none with that id.
+            NewsletterError: As for `newsletter.sending.mailing.resume`.
+        """
+        from newsletter.sending.mailing import resume
+        from newsletter.sending.senders import open_sender
+
+        with contextlib.ExitStack() as stack:
+            database = stack.enter_context(self.database())
+            sender = open_sender(self.project, self.project.settings.sender.kind)
+            stack.callback(sender.close)
+            return resume(self._run(database, sender, stop, progress), mailing)
+
+    def cancel(self, mailing: int) -> "Report":
+        """Send nothing more of a mailing.
+
+        Raises:
+            MailingNotFoundError: There is none with that id.
+            SendError: It is sent already.
+        """
+        from newsletter.sending.mailing import cancel
+
+        with self.database() as database:
+            return cancel(database, mailing, now=self._clock())
+
+    def report(self, mailing: int) -> "Report":
+        """How a mailing stands.
+
+        Raises:
+            MailingNotFoundError: There is none with that id.
+        """
+        from newsletter.sending.mailing import report
+
+        with self.database() as database:
+            return report(database, mailing)
+
+    def reports(self) -> "list[Report]":
+        """How all mailings stand, newest first."""
+        from newsletter.sending.mailing import report
+        from newsletter.sending.mailings import list_mailings
+
+        with self.database() as database:
+            with database.read() as connection:
+                found = list_mailings(connection)
+            return [report(database, mailing.id) for mailing in found]
+
+    def _run(
+        self,
+        database: "Database",
+        sender: "Sender",
+        stop: Callable[[], bool],
+        progress: "Callable[[Progress], None]",
+    ) -> "Run":
+        import uuid
+
+        from newsletter.sending.run import Run
+
+        return Run(
+            database=database,
+            sender=sender,
+            writer_for=self._writer,
+            worker=uuid.uuid4().hex,
+            clock=self._clock,
+            chunk=self.project.settings.sending.chunk,
+            stop=stop,
+            progress=progress,
+        )
+
+    def _writer(self, mailing: "Mailing", stored: bytes) -> "Writer":
+        from newsletter.rendering.composition import Composition
+        from newsletter.sending.message import MessageWriter
+        from newsletter.tokens import Signer
+
+        return MessageWriter(
+            Composition.load(stored),
+            self.project.settings,
+            signer=Signer(self.project.secret_key()),
+            mailing_id=mailing.id,
+            list_slug=mailing.list_slug,
+            list_id=mailing.list_id,
+            list_title=self.list_title(mailing.list_slug),
+        )

@@ -1,0 +1,73 @@
+"""How results, findings and errors look in the terminal."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from newsletter.errors import Finding, NewsletterError, Severity
+
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option("--project", help="The project's folder, if it is not here or above.", file_okay=False, metavar="DIR"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
+
+_COLOURS: Final = {
+    Severity.MUST_FIX: typer.colors.RED,
+    Severity.SHOULD_FIX: typer.colors.YELLOW,
+    Severity.GOOD_TO_KNOW: typer.colors.CYAN,
+}
+
+
+def print_json(value: object) -> None:
+    """A value as JSON, indented, in UTF-8."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_error(error: NewsletterError) -> None:
+    """An error on the error stream: its findings one by one, or its sentence."""
+    if error.findings:
+        print_findings(error.findings, err=True)
+        count = len(error.findings)
+        typer.echo(f"\n{count} {'problem' if count == 1 else 'problems'} found.", err=True)
+    else:
+        typer.secho("Error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+        typer.echo(str(error), err=True)
+
+
+def print_findings(findings: Iterable[Finding], *, err: bool = False) -> None:
+    """Findings, the gravest first, each with its place, what is wrong and what to do."""
+    ranks = list(Severity)
+    for finding in sorted(findings, key=lambda f: (ranks.index(f.severity), f.file, f.line or 0, f.column or 0)):
+        typer.secho(finding.severity.value.capitalize(), fg=_COLOURS[finding.severity], bold=True, nl=False, err=err)
+        typer.echo(f"  {finding.where}" if finding.where else "", err=err)
+        typer.echo(f"  {finding.what}", err=err)
+        if finding.fix:
+            typer.echo(f"  → {finding.fix}", err=err)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A plain table whose columns line up."""
+    from rich.cells import cell_len
+
+    table = [list(headings), *[list(row) for row in rows]]
+    widths = [max(cell_len(row[column]) for row in table) for column in range(len(headings))]
+    for number, row in enumerate(table):
+        line = "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        typer.secho(line, bold=number == 0)
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: `1 person`, `1,204 people`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def is_terminal() -> bool:
+    """Whether a person is looking and can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

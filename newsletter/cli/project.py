@@ -1,0 +1,90 @@
+"""Commands about the project as a whole: start one, start an edition, help the editor, see it all work once."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter.cli.printing import JsonOption, ProjectOption, count, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    app.command()(init)
+    app.command()(new)
+    app.command()(schema)
+    app.command()(demo)
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may exist if it is empty.")],
+) -> None:
+    """Start a project: settings that work as they are, one edition, an example list of 12 people."""
+    from newsletter.starter import start_project
+
+    made = start_project(directory)
+    typer.echo(f"Made a project in {directory}:")
+    for path in made:
+        typer.echo(f"  {path}")
+    typer.echo("\nNext:")
+    typer.echo(f"  cd {directory}")
+    typer.echo("  newsletter check welcome")
+    typer.echo("  newsletter subscribers import subscribers/example.csv --list community")
+    typer.echo("  newsletter send welcome --list community")
+
+
+def new(
+    title: Annotated[str, typer.Argument(help="The edition's title.")],
+    *,
+    copy_from: Annotated[
+        str | None, typer.Option("--from", metavar="SLUG", help="Start from a copy of this edition.")
+    ] = None,
+    slug: Annotated[str | None, typer.Option(help="The folder's name, if not made from the title.")] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Start an edition, from nothing or from an earlier one."""
+    from newsletter.app import Newsletter
+
+    path = Newsletter.open(project).start_edition(title, copy_from=copy_from, slug=slug)
+    typer.echo(f"Made {path}")
+    typer.echo(f"Write in it, then see what it needs:  newsletter check {path.parent.name}")
+
+
+def schema(
+    *,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
+) -> None:
+    """Print the JSON Schema of edition.yaml, with which editors complete and check the file."""
+    from newsletter.edition.files import json_schema
+
+    if out is None:
+        print_json(json_schema())
+        return
+    import json
+
+    out.write_text(json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    typer.echo(f"Wrote {out}. In edition.yaml, a first line lets editors find it:")
+    typer.echo(f"# yaml-language-server: $schema={out}")
+
+
+def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
+    """Compose, check and deliver an edition to the example list, into files that you can open.
+
+    Works on a database and an outbox of its own (outbox/demo/), made anew each time: your list is not touched.
+    """
+    from newsletter.demo import demonstrate
+
+    result = demonstrate(project)
+    if json_:
+        print_json(result.as_json())
+        return
+    typer.echo(
+        f"Composed and checked «{result.title}» ({count(result.remarks, 'remark')}, digest {result.digest[:12]})."
+    )
+    typer.echo(f"Delivered it to {count(result.delivered, 'person', 'people')} of the example list:")
+    typer.echo(f"  {result.outbox}{os.sep}  one .eml file each, and index.html")
+    typer.echo(f"  {result.build}{os.sep}  the page, the text and the message, as anybody would get them")
+    typer.echo("\nNext:")
+    typer.echo(f"  Open {result.build / 'edition.html'} in a browser, or an .eml file in your mail program.")
+    typer.echo(f"  Change {result.edition_file} and run this again.")
