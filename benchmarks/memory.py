@@ -34,7 +34,7 @@ PEOPLE = """
     FROM number"""
 SUBSCRIPTIONS = """
     INSERT INTO subscription (subscriber_id, list_id, status, created_at, changed_at)
-    SELECT subscriber.id, list.id, 'subscribed', :now, :now FROM subscriber, list WHERE list.slug = 'community'"""
+    SELECT subscriber.id, list.id, 'active', :now, :now FROM subscriber, list WHERE list.slug = 'community'"""
 
 
 class Nowhere:

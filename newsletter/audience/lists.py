@@ -150,8 +150,8 @@ def is_suppressed() -> sa.Exists:
 def mailable(list_id: int) -> sa.Select[int]:
     """The ids of those on a list who may be mailed: subscribed, and not suppressed."""
     return (
-        sa.select(subscriber.c.id)
-        .join(subscription, subscription.c.subscriber_id == subscriber.c.id)
+        sa.select(subscription.c.subscriber_id)
+        .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
         .where(subscription.c.list_id == list_id, subscription.c.status == SubscriptionStatus.ACTIVE)
         .where(~is_suppressed())
     )
@@ -177,15 +177,16 @@ def walk(connection: sa.Connection, who: sa.Select[int], where: Condition | None
 
     Args:
         connection: A transaction.
-        who: Chooses ids of `subscriber`, as `mailable` does.
+        who: Chooses ids of subscribers, as `mailable` does, from an index in which they are sorted.
         where: Leaves out those for whom it does not hold.
 
     Raises:
         ExpressionError: The condition cannot be told for somebody.
     """
-    query = who.order_by(subscriber.c.id).limit(PAGE)
+    key = who.selected_columns[0]
+    query = who.order_by(key).limit(PAGE)
     last = 0
-    while page := list(connection.scalars(query.where(subscriber.c.id > last))):
+    while page := list(connection.scalars(query.where(key > last))):
         last = page[-1]
         for person in read_subscribers(connection, page).values():
             if where is None or where.test(person.person):

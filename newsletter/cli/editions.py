@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.printing import JsonOption, ProjectOption, count, print_findings, print_json
+from newsletter.cli.printing import JsonOption, ProjectOption, count, near, print_findings, print_json
 from newsletter.errors import Finding, Severity, UsageError
 
 
@@ -73,7 +73,7 @@ def build(
     else:
         print_findings(built.findings)
         for path, size in built.files:
-            typer.echo(f"  {path}  {size:,} bytes")
+            typer.echo(f"  {near(path)}  {size:,} bytes")
         typer.echo(f"Digest {built.digest}")
     if any(finding.severity is Severity.MUST_FIX for finding in built.findings):
         raise typer.Exit(1)

@@ -68,6 +68,14 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def near(path: Path) -> str:
+    """A path as short as it can be typed here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def is_terminal() -> bool:
     """Whether a person is looking and can answer."""
     return sys.stdin.isatty() and sys.stdout.isatty()

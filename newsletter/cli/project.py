@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.cli.printing import JsonOption, ProjectOption, count, print_json
+from newsletter.cli.printing import JsonOption, ProjectOption, count, near, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def new(
     from newsletter.app import Newsletter
 
     path = Newsletter.open(project).start_edition(title, copy_from=copy_from, slug=slug)
-    typer.echo(f"Made {path}")
+    typer.echo(f"Made {near(path)}")
     typer.echo(f"Write in it, then see what it needs:  newsletter check {path.parent.name}")
 
 
@@ -64,8 +64,8 @@ def schema(
     import json
 
     out.write_text(json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    typer.echo(f"Wrote {out}. In edition.yaml, a first line lets editors find it:")
-    typer.echo(f"# yaml-language-server: $schema={out}")
+    typer.echo(f"Wrote {out}. With this first line, edition.yaml tells editors where it is:")
+    typer.echo(f"# yaml-language-server: $schema=../../{out.name}")
 
 
 def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
@@ -83,8 +83,8 @@ def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
         f"Composed and checked «{result.title}» ({count(result.remarks, 'remark')}, digest {result.digest[:12]})."
     )
     typer.echo(f"Delivered it to {count(result.delivered, 'person', 'people')} of the example list:")
-    typer.echo(f"  {result.outbox}{os.sep}  one .eml file each, and index.html")
-    typer.echo(f"  {result.build}{os.sep}  the page, the text and the message, as anybody would get them")
+    typer.echo(f"  {near(result.outbox)}{os.sep}  one .eml file each, and index.html")
+    typer.echo(f"  {near(result.build)}{os.sep}  the page, the text and the message, as anybody would get them")
     typer.echo("\nNext:")
-    typer.echo(f"  Open {result.build / 'edition.html'} in a browser, or an .eml file in your mail program.")
-    typer.echo(f"  Change {result.edition_file} and run this again.")
+    typer.echo(f"  Open {near(result.build / 'edition.html')} in a browser, or an .eml file in your mail program.")
+    typer.echo(f"  Change {near(result.edition_file)} and run this again.")

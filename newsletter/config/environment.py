@@ -3,7 +3,6 @@
 import json
 import types
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -28,7 +27,7 @@ def override(
     Returns:
         The settings; for each that the environment gave, its variable; and what is wrong with variables.
     """
-    settings = deepcopy(dict(data))
+    settings = dict(data)
     variables: dict[Path, str] = {}
     findings: list[Finding] = []
     for name, value in sorted(environ.items()):
@@ -104,10 +103,11 @@ def _read(value: str, annotation: Any) -> Any:
 
 
 def _put(data: dict[str, Any], path: Path, value: Any) -> None:
+    """Set a value in `data`; the tables on the way are copied, for they may be somebody else's."""
     here: Any = data
     for key in path[:-1]:
-        if not isinstance(here.get(key), dict):
-            here[key] = {}
+        table = here.get(key)
+        here[key] = dict(table) if isinstance(table, dict) else {}
         here = here[key]
     here[path[-1]] = value
 

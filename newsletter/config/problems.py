@@ -28,7 +28,8 @@ _MOST: Final = 50  # mistakes told at once; more would only hide the first
 
 def explain(error: ValidationError, places: Places) -> Iterator[Finding]:
     """Each mistake that Pydantic found, at its place."""
-    details_of_all = error.errors(include_url=False)
+    unmade = "default_factory_not_called"  # follows from another mistake, which is told
+    details_of_all = [details for details in error.errors(include_url=False) if details["type"] != unmade]
     for details in details_of_all[:_MOST]:
         path = tuple(details["loc"])
         if path[-1:] == ("[key]",):  # a name of a table with free names: the path holds it already

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
 from newsletter.config.addresses import DatabaseUrl, Domain, HostName, LinkUrl, MailboxText, ServiceUrl, is_loopback
 from newsletter.config.places import Places
@@ -40,12 +40,16 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_by_alias=True, validate_by_name=False)
 
 
+def _same_as_name(validated: dict[str, Any]) -> str:
+    return str(validated.get("name", ""))
+
+
 class NewsletterTable(Table):
     """Who publishes, and where its pages are."""
 
     name: Line
     """Of the newsletter, as readers know it."""
-    organisation: OptionalLine = ""
+    organisation: Annotated[Line, Field(default_factory=_same_as_name)]
     """Who is responsible; the newsletter's name if not given."""
     base_url: ServiceUrl
     """Where the newsletter's own pages answer: https, no slash at the end."""
@@ -53,13 +57,6 @@ class NewsletterTable(Table):
     """Of editions that do not say theirs."""
     timezone: TimeZone = "UTC"
     """For times without a zone, in editions and in `--at`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_the_organisation(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("name"), str) and not data.get("organisation"):
-            return data | {"organisation": data["name"]}
-        return data
 
 
 class Identity(Table):

@@ -113,6 +113,8 @@ def _explain(message: str, scan: Scan, file: str) -> Iterator[Finding]:
     offset = scan.offset(int(match[1]), int(match[2])) if match and match[1] else len(scan.text.rstrip())
     if message.startswith(("Unterminated string", "Illegal character '\\n'")) and scan.unclosed is not None:
         offset = scan.unclosed
+    if message.startswith(("Unescaped", "Escaped", "Invalid hex")):  # tomllib points behind it
+        offset = scan.text.rfind("\\", 0, offset)
     line, column = scan.position(offset)
     whole = scan.text.split("\n")[line - 1]
     before, rest = whole[: column - 1], whole[column - 1 :]

@@ -107,6 +107,19 @@ def read_edition(path: Path, root: Path) -> EditionFile:
     return EditionFile(edition, folder.name, path, folder, tuple(findings), place=place)
 
 
+def read_text(path: Path, root: Path) -> str:
+    """The text of an edition's file with lines ended by line feeds, whether or not it is a right edition.
+
+    Raises:
+        EditionNotFoundError: There is no such file.
+        EditionInvalidError: It is no text that an edition could be.
+    """
+    text, findings = _read_text(path, root, _name(path, root))
+    if findings:
+        raise EditionInvalidError(findings=findings)
+    return text
+
+
 def check_text(text: str, name: str) -> tuple[Edition | None, Document, list[Finding]]:
     """Check the text of an edition's file, apart from its pictures.
 

@@ -66,7 +66,7 @@ def _bare_slots(file: EditionFile) -> list[Finding]:
                 loc,
                 "slot-without-default",
                 f"Readers of whom “{piece.source}” is not known will see nothing there.",
-                f'Say what they see instead:  {{{{ {piece.source} | default("friend") }}}}',
+                f'Say what they see instead:  {{{{ {piece.source} | default("…") }}}}',
                 severity=Severity.SHOULD_FIX,
             )
             for piece in empty

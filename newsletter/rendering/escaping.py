@@ -19,9 +19,9 @@ BREAKING: Final = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
 """C0 and C1 controls, line and paragraph separator, for a character class: all that can end a line or a header."""
 
 # Bidi embeddings, overrides and isolates turn the text around them too; surrogates, byte order marks, replacement
-# characters and noncharacters are what is left of a broken encoding.
-_PLANES: Final = "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17))
-INVISIBLE: Final = f"\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd\ufdd0-\ufdef\\ud800-\\udfff{_PLANES}"
+# characters and noncharacters are what is left of a broken encoding. (A regular expression slows down with each
+# character beyond U+FFFF, and the noncharacters there do no harm.)
+INVISIBLE: Final = "\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd\ufdd0-\ufdef\\ud800-\\udfff\ufffe\uffff"
 """Characters that no honest value holds, for a character class."""
 
 _UNCLEAN: Final = re.compile(f"[{BREAKING}{INVISIBLE}]")

@@ -3,6 +3,7 @@
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ NOBODY: Mapping[str, object] = {
     "attributes": {},
 }
 """A reader of whom nothing is known but an address."""
+
+
+_OURS = re.compile(r".+-[0-9a-f]{10}\.(png|jpg|gif)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,9 @@ def build(  # noqa: PLR0913 what is written, where, for whom and when
         "edition.json": (json.dumps(summary, ensure_ascii=False, indent=2) + "\n").encode(),
         **{f"images/{picture.name}": picture.content for picture in composition.pictures},
     }
+    for old in (out / "images").glob("*"):  # of an earlier build; only names that we give
+        if _OURS.fullmatch(old.name):
+            old.unlink()
     for name, content in files.items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,9 @@ _TOKEN: Final = re.compile(r"[!-~]+")
 _URL: Final = re.compile(r"[!-;=?-~]+")  # printable ASCII without angle brackets
 # RFC 2047 section 5(3): what stands for itself in an encoded-word inside a phrase; a blank is written as `_`.
 _Q_PLAIN: Final = b" ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
-_Q_ESCAPED: Final = re.compile(rb"[^ A-Za-z0-9!*+/-]")
+_Q_TABLE: Final = tuple(
+    "_" if octet == ord(" ") else chr(octet) if octet in _Q_PLAIN else f"={octet:02X}" for octet in range(256)
+)
 
 _MINUTE: Final = dt.timedelta(minutes=1)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -153,12 +155,19 @@ def _is_plain(value: str) -> bool:
 
 def _named(field: str, name: str, rest: str) -> bytes:
     """A display name (RFC 5322 section 3.2.5) and what follows it in angle brackets."""
-    room = _LINE - len(field) - 2
-    if _is_plain(name):
+    if "=?" not in name and _PHRASE.fullmatch(name):
+        shown = name
+    elif _is_plain(name):
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        shown = name if _PHRASE.fullmatch(name) else f'"{escaped}"'
-        if len(shown) <= room:
-            return _folded(f"{field}:", [shown, rest])
+        shown = f'"{escaped}"'
+    else:
+        shown = ""
+    line = f"{field}: {shown} {rest}"
+    if shown and len(line) <= _LINE:  # nearly always
+        return f"{line}\r\n".encode()
+    room = _LINE - len(field) - 2
+    if shown and len(shown) <= room:
+        return _folded(f"{field}:", [shown, rest])
     _check(field, name)
     return _folded(f"{field}:", [*_encoded_words(name, room), rest])
 
@@ -203,7 +212,7 @@ def _in_b(octets: bytes, room: int) -> list[str]:
 
 def _in_q(octets: bytes, room: int) -> list[str]:
     """Words in the encoding that leaves letters readable (RFC 2047 section 4.2)."""
-    encoded = _Q_ESCAPED.sub(lambda match: b"=%02X" % match[0][0], octets).replace(b" ", b"_").decode("ascii")
+    encoded = "".join([_Q_TABLE[octet] for octet in octets])
     words: list[str] = []
     start = 0
     while start < len(encoded):

@@ -111,7 +111,7 @@ def plan(connection: sa.Connection, mailing_id: int, where: Condition | None = N
     who = reachable(row.edition, row.list_id)
     if where is None:
         constant = (sa.literal(mailing_id), sa.literal(row.edition), sa.literal(str(DeliveryState.PLANNED)))
-        rows = who.order_by(subscriber.c.id).add_columns(*constant)
+        rows = who.order_by(subscription.c.subscriber_id).add_columns(*constant)
         into = sa.insert(delivery).from_select(["subscriber_id", "mailing_id", "edition", "state"], rows)
         return connection.execute(into).rowcount
     total = 0

@@ -6,13 +6,14 @@ message of each variant is read back by a foreign parser in `rereading.py` befor
 """
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from newsletter.config import Settings
 from newsletter.errors import MessageError
 from newsletter.rendering.composition import Composition, Person
-from newsletter.rendering.escaping import clean, fill_pieces, one_spaced
+from newsletter.rendering.escaping import clean, expression_of, fill_pieces, one_spaced
 from newsletter.sending.addresses import Mailbox, parse_mailbox, wire_address
 from newsletter.sending.frame import Frame, FrameBuilder, Gap
 from newsletter.sending.headers import (
@@ -107,22 +108,22 @@ class MessageWriter:
     ) -> None:
         self._composition = composition
         self._signer = signer
-        self._base_url = settings.newsletter.base_url.rstrip("/")
+        self._pages = {purpose: f"{settings.newsletter.base_url}/{page}/" for purpose, page in _LINKS.items()}
         self._mailing_id = mailing_id
         self._list_id = list_id
         self._same_for_all = {"list_title": list_title}
-        self._subject_prefix = subject_prefix
         self._sender = parse_mailbox(composition.sender or settings.identity.from_)
         self._reply_to = _other(composition.reply_to or settings.identity.reply_to, self._sender)
         self._smtputf8 = self._sender.smtputf8 or (self._reply_to is not None and self._reply_to.smtputf8)
+        self._domain = self._sender.domain
         self._top = mailbox_field("From", self._sender)
         if self._reply_to is not None:
             self._top += mailbox_field("Reply-To", self._reply_to)
         self._bottom = b"".join(
             [
                 # An unsafe address is only ever one of this machine, for trying things out.
-                _ONE_CLICK if self._base_url.startswith("https://") else b"",
-                list_id_field(list_title, f"{list_slug}.{self._sender.domain}"),
+                _ONE_CLICK if self._pages["unsubscribe"].startswith("https://") else b"",
+                list_id_field(list_title, f"{list_slug}.{self._domain}"),
                 url_field("List-Owner", (self._reply_to or self._sender).mailto),
                 url_field("List-Archive", archive_url) if archive_url else b"",
                 url_field("List-Help", help_url) if help_url else b"",
@@ -133,7 +134,7 @@ class MessageWriter:
                 token_field("MIME-Version", "1.0"),
             ]
         )
-        self._subject = self._fixed_subject()
+        self._subject = self._read_subject(subject_prefix)
         self._date: tuple[dt.datetime, bytes] | None = None
         self._frames: dict[tuple[bool, ...], Frame] = {}
         self._builder = FrameBuilder(
@@ -178,8 +179,7 @@ class MessageWriter:
 
     def subject_for(self, reader: Reader) -> str:
         """The subject line as this reader sees it."""
-        filled = fill_pieces(self._composition.subject, reader.person, self._same_for_all)
-        return one_spaced(self._subject_prefix + filled)
+        return self._subject_of(reader.person)
 
     def html_for(self, reader: Reader) -> str:
         """The HTML part as this reader sees it, before any encoding."""
@@ -194,8 +194,7 @@ class MessageWriter:
     def _write(self, frame: Frame, reader: Reader, now: dt.datetime) -> Message:
         recipient = Mailbox(_name_of(reader.person), wire_address(reader.email))
         unsubscribe = self._link("unsubscribe", reader)
-        token = self._signer.sign("message", self._mailing_id, reader.delivery_id)
-        message_id = f"<{token}@{self._sender.domain}>"
+        message_id = f"<{self._signer.sign('message', self._mailing_id, reader.delivery_id)}@{self._domain}>"
         stretches = list(frame.stretches)
         for text, gaps in frame.values:
             _fill(stretches, gaps, clean(text(reader.person)))
@@ -205,7 +204,7 @@ class MessageWriter:
             [
                 self._top,
                 mailbox_field("To", recipient),
-                self._subject or text_field("Subject", self.subject_for(reader)),
+                text_field("Subject", self._subject_of(reader.person)),
                 self._date_field(now),
                 token_field("Message-ID", message_id),
                 url_field("List-Unsubscribe", unsubscribe),
@@ -223,22 +222,32 @@ class MessageWriter:
 
     def _date_field(self, now: dt.datetime) -> bytes:
         """The Date field, written once for all messages of the same moment."""
-        if self._date is None or self._date[0] is not now:
-            self._date = (now, date_field(now))
-        return self._date[1]
+        date = self._date
+        if date is None or date[0] is not now:
+            self._date = date = (now, date_field(now))
+        return date[1]
 
     def _link(self, purpose: str, reader: Reader) -> str:
         token = self._signer.sign(purpose, reader.subscriber_id, self._list_id, self._mailing_id)
-        return f"{self._base_url}/{_LINKS[purpose]}/{token}"
+        return self._pages[purpose] + token
 
-    def _fixed_subject(self) -> bytes | None:
-        """The subject when it is the same for all; else None, once its own text is known to be fit for a header."""
-        pieces = self._composition.subject
-        own = [piece for piece in pieces if isinstance(piece, str)]
-        if len(own) == len(pieces):
-            return text_field("Subject", one_spaced(self._subject_prefix + "".join(own)))
-        refuse_unsafe("Subject", self._subject_prefix + "".join(own))
-        return None
+    def _read_subject(self, prefix: str) -> tuple[str | Callable[[Person], str], ...]:
+        """The subject as static text, known to be fit for a header, and what works out the rest for a person."""
+        pieces: list[str | Callable[[Person], str]] = [prefix]
+        for piece in self._composition.subject:
+            if isinstance(piece, str):
+                pieces.append(piece)
+            elif piece.link:
+                pieces.append(self._same_for_all[piece.name])
+            else:
+                pieces.append(expression_of(piece.name).text)
+        refuse_unsafe("Subject", "".join(piece for piece in pieces if isinstance(piece, str)))
+        return tuple(pieces)
+
+    def _subject_of(self, person: Person) -> str:
+        return one_spaced(
+            "".join([piece if isinstance(piece, str) else one_spaced(clean(piece(person))) for piece in self._subject])
+        )
 
 
 def _fill(stretches: list[bytes], gaps: tuple[Gap, ...], value: str) -> None:

@@ -4,7 +4,8 @@ from typing import Final
 
 _SOFT: Final = "=\r\n"
 _ROOM: Final = 75  # columns before the `=` of a soft line break: a line is at most 76 long
-_TABLE: Final = {code: f"={code:02X}" for code in range(256) if not (0x20 <= code <= 0x7E) or code == ord("=")}
+_PLAIN: Final = frozenset(range(0x20, 0x7F)) - {ord("=")} | {ord("\n")}
+_TABLE: Final = tuple(chr(octet) if octet in _PLAIN else f"={octet:02X}" for octet in range(256))
 # A line that is a single dot ends an SMTP message, and mailbox files begin one with "From ": no line starts like these.
 _UNSAFE_STARTS: Final = (".", "From ")
 
@@ -24,17 +25,16 @@ def encode_stretch(text: str) -> bytes:
             return b""
         if not text.startswith(_UNSAFE_STARTS):
             return (text + _SOFT).encode("ascii")
-    *whole, rest = text.encode("utf-8").decode("latin-1").split("\n")
-    lines = [f"{_soft_broken(_escaped(line))}\r\n" for line in whole]
+    *whole, rest = "".join([_TABLE[octet] for octet in text.encode("utf-8")]).split("\n")
+    lines = [f"{_soft_broken(_ended(line))}\r\n" for line in whole]
     if rest:
-        lines.append(f"{_soft_broken(rest.translate(_TABLE))}{_SOFT}")
+        lines.append(f"{_soft_broken(rest)}{_SOFT}")
     return "".join(lines).encode("ascii")
 
 
-def _escaped(line: str) -> str:
-    """A whole line with what must be written as `=XX`; a blank at its end could be lost on the way."""
-    encoded = line.translate(_TABLE)
-    return f"{encoded[:-1]}=20" if encoded.endswith(" ") else encoded
+def _ended(line: str) -> str:
+    """A whole line; a blank at its end could be lost on the way."""
+    return f"{line[:-1]}=20" if line.endswith(" ") else line
 
 
 def _soft_broken(line: str) -> str:
@@ -48,7 +48,8 @@ def _soft_broken(line: str) -> str:
             start += 1
         end = start + _ROOM - len(first)
         if end >= len(line):
-            return _SOFT.join([*lines, first + line[start:]])
+            last = first + line[start:]
+            return _SOFT.join([*lines, last]) if lines else last
         escape = line.find("=", end - 2, end)  # an escape is three columns
         if escape >= 0:
             end = escape

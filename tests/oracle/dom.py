@@ -4,7 +4,8 @@
 removed), and as Outlook does (their content shown, what is hidden from Outlook removed). What is known to differ
 between compilers and means nothing is made equal first: order of attributes, of classes and of style properties; an
 absent and an empty alt; long and short colours; digits behind the point, and widths to the whole pixel or percent;
-white space that is not shown; order of the column rules; generated ids; links to web fonts.
+white space that is not shown; order of the column rules; generated ids; links to web fonts; on which of the two
+outermost elements the body's class stands.
 """
 
 import difflib
@@ -82,7 +83,7 @@ def _children(element: Element, *, at_edge: bool) -> list[str | Element]:
         if _breaks(nodes, index - 1, at_edge=at_edge):
             text = text.removeprefix(" ")
         if _breaks(nodes, index + 1, at_edge=at_edge):
-            text = text.removesuffix(" ")
+            text = text.rstrip(" \xa0") or text.strip(" ")  # JavaScript trims fixed blanks too
         if text:
             kept.append(text)
     return kept
@@ -98,6 +99,8 @@ def _breaks(nodes: list[str | Element], index: int, *, at_edge: bool) -> bool:
 
 def _attributes(element: Element) -> dict[str, str]:
     found = {name: _value(value) for name, value in element.attrib.items() if name != "xmlns"}
+    if element.tag == "body" or element.get("aria-roledescription") == "email":
+        found.pop("class", None)  # mj-body's own: MJML 4 writes it on the one, MJML 5 on the other
     if element.tag == "img":
         found.setdefault("alt", "")
         found["style"] = found.get("style", "").replace("border:0;", "")  # the style sheet says it for all images
