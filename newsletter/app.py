@@ -5,20 +5,26 @@ the method that uses it, so that a command loads no more than its own work.
 """
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.errors import EditionInvalidError, Finding, ListNotFoundError, Severity
+from newsletter.errors import EditionInvalidError, Finding, ListNotFoundError, Severity, UsageError
 from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
-    from newsletter.audience.importing import ImportCounts, RowOutcome
+    from newsletter.audience.privacy import Erased, Handed
+    from newsletter.database.backup import Backup
+    from newsletter.audience.importing import Imported, ImportOrder, RowOutcome
+    from newsletter.audience.receipts import Receipt
+    from newsletter.audience.undoing import Undone
     from newsletter.audience.subscribers import Subscriber
     from newsletter.database.connection import Database
+    from newsletter.people import People
     from newsletter.rendering.composition import Composition
     from newsletter.sending.building import Built
     from newsletter.sending.mailing import Report
@@ -144,6 +150,13 @@ class Newsletter:
 
     # People
 
+    @property
+    def subscribers(self) -> "People":
+        """Everything that is done with subscribers."""
+        from newsletter.people import People
+
+        return People(self.project, self.database, self._clock)
+
     @contextlib.contextmanager
     def database(self) -> "Iterator[Database]":
         """The project's database, open, with the project's lists in it.
@@ -180,39 +193,178 @@ class Newsletter:
         with self.database() as database, database.read() as connection:
             return find_subscriber(connection, address)
 
-    def people(self, list_slug: str, where: str | None = None) -> "Iterator[Subscriber]":
-        """Everybody on a list who would be mailed, in bounded memory.
-
-        Raises:
-            ListNotFoundError: There is no such list.
-            ExpressionError: The choice cannot be understood.
-        """
-        from newsletter.audience.lists import people
-        from newsletter.expressions import parse_expression
-
-        self.list_title(list_slug)
-        chosen = None if where is None else parse_expression(where)
-        with self.database() as database, database.read() as connection:
-            yield from people(connection, list_slug, chosen)
+    # Import
 
     def import_subscribers(
-        self, path: Path, list_slug: str | None, on_row: "Callable[[RowOutcome], None]" = lambda _: None
-    ) -> "ImportCounts":
-        """Bring in the people of a CSV file; each row for itself, the file as a whole.
+        self,
+        path: Path,
+        order: "ImportOrder",
+        *,
+        dry_run: bool = False,
+        on_outcome: "Callable[[RowOutcome], None]" = lambda _: None,
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> "Imported":
+        """Bring in the people of a file; each row for itself, the file as a whole.
+
+        Args:
+            path: CSV in any of its forms, or an Excel workbook.
+            order: Where they go, and by whose word.
+            dry_run: Do all of it, and then give it up: nothing is changed.
+            on_outcome: Called with what became of the rows, in order.
+            on_progress: Called now and then with how much is done, from 0 to 1.
 
         Raises:
             AudienceError: The file cannot be read; nothing was imported.
             ListNotFoundError: There is no such list.
         """
-        from newsletter.audience.importing import CsvImport
+        from newsletter.audience.importing import Import, import_file, try_import
+        from newsletter.audience.privacy import expire_pending
 
-        if list_slug is not None:
-            self.list_title(list_slug)
+        if order.to_list is not None:
+            self.list_title(order.to_list)
+        job = Import(
+            path=path,
+            order=order,
+            secret=self.project.secret_key(),
+            clock=self._clock,
+            on_outcome=on_outcome,
+            on_progress=on_progress,
+        )
+        with self.database() as database:
+            if dry_run:
+                return try_import(database, job)
+            expire_pending(database, now=self._clock())
+            return import_file(database, job)
+
+    def undo_import(self, receipt: int) -> "Undone":
+        """Bring back the state before an import, and leave alone what happened since.
+
+        Raises:
+            AudienceError: There is no such receipt, or it is undone already.
+        """
+        from newsletter.audience.undoing import undo_import
+
         with self.database() as database, database.write() as connection:
-            importing = CsvImport(
-                connection=connection, to_list=list_slug, secret=self.project.secret_key(), now=self._clock()
-            )
-            return importing.run(path, on_row)
+            return undo_import(connection, receipt, now=self._clock())
+
+    def receipts(self, limit: int | None = None) -> "list[Receipt]":
+        """What the imports did, newest first."""
+        from newsletter.audience.receipts import list_receipts
+
+        with self.database() as database, database.read() as connection:
+            return list_receipts(connection, limit)
+
+    def receipt(self, receipt: int) -> "Receipt":
+        """What one import did.
+
+        Raises:
+            AudienceError: There is no such receipt.
+        """
+        from newsletter.audience.receipts import find_receipt
+
+        with self.database() as database, database.read() as connection:
+            return find_receipt(connection, receipt)
+
+    def write_outcomes(self, receipt: int, path: Path) -> int:
+        """Write what became of each row of an import as CSV; says how many rows.
+
+        Raises:
+            AudienceError: There is no such receipt.
+        """
+        from newsletter.audience.receipts import write_outcomes
+
+        with self.database() as database, database.read() as connection:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                return write_outcomes(connection, receipt, file)
+
+    # Privacy
+
+    def export_person(self, email: str) -> dict[str, object]:
+        """Everything that is held about a person, as plain values.
+
+        Raises:
+            SubscriberNotFoundError: Nobody has that address, and it is not suppressed either.
+        """
+        from newsletter.audience.privacy import person_report
+
+        with self.database() as database:
+            return person_report(database, email, secret=self.project.secret_key())
+
+    def erase_person(self, email: str) -> "Erased":
+        """Erase a person everywhere, and see that the address is never added again.
+
+        Raises:
+            AddressError: That is no address.
+        """
+        from newsletter.audience.privacy import erase, expire_pending, files_with
+
+        now = self._clock()
+        with self.database() as database:
+            expire_pending(database, now=now)
+            done = erase(database, email, secret=self.project.secret_key(), now=now, forget=self._forget)
+            own = "" if database.path is None else database.path.name
+        folder = self.project.root / "subscribers"
+        here = [path for path in files_with(folder, email) if not own or not path.name.startswith(own)]
+        still = tuple(f"{path} still holds this address: delete the line, or the file." for path in here)
+        return dataclasses.replace(done, remains=(*still, *done.remains))
+
+    def _forget(self, messages: "Sequence[Handed]") -> list[str]:
+        """Delete the files that the outbox keeps of these messages."""
+        from newsletter.sending.senders.outbox import OutboxSender
+        from newsletter.sending.senders.protocol import Origin
+
+        outbox = OutboxSender.open(self.project)
+        mine = [message for message in messages if message.sender == outbox.kind]
+        gone = [outbox.forget(Origin(each.mailing, each.edition, each.created_at), each.delivery) for each in mine]
+        return [str(path) for path in gone if path is not None]
+
+    # Backups
+
+    def backup(self, path: Path) -> "Backup":
+        """Write all that the database holds into a file, encrypted where there is a passphrase.
+
+        Raises:
+            DatabaseError: There is such a file already, or it cannot be written.
+        """
+        from newsletter.database.backup import write_backup
+
+        secret, passphrase = self.project.secret_key(), self.project.backup_passphrase
+        with self.database() as database:
+            return write_backup(database, path, secret=secret, passphrase=passphrase, now=self._clock())
+
+    def restore(self, path: Path, *, replace: bool = False) -> "tuple[Backup, Path | None]":
+        """Bring back what a backup holds; says what, and where that is which was there before.
+
+        Raises:
+            UsageError: There are people already, and nobody said that they may be replaced.
+            DatabaseError: The backup cannot be used; nothing was changed.
+            ConfigError: The backup belongs to another secret key.
+        """
+        from newsletter.database.backup import fingerprint, is_empty, read_backup, restore_backup, write_backup
+        from newsletter.sending.run import one_sender
+
+        passphrase, now = self.project.backup_passphrase, self._clock()
+        found = read_backup(path, passphrase=passphrase)
+        secret = self.project.secret_key()
+        same = found.fingerprint == fingerprint(secret)
+        with self.database() as database, one_sender(database):
+            empty = is_empty(database)
+            if not empty and not replace:
+                raise UsageError(
+                    "There are people or mailings in the database already, and nothing was changed. "
+                    "To put the backup in their place, say --yes: what is there now is kept in a file."
+                )
+            if not same:
+                self.project.check_key_can_change(known=found.secret is not None)
+            aside = None
+            if not empty:
+                aside = self.project.root / "subscribers" / f"before-restore-{now:%Y%m%d-%H%M%S}.backup"
+                aside.parent.mkdir(mode=0o700, exist_ok=True)
+                write_backup(database, aside, secret=secret, passphrase=passphrase, now=now)
+            restored = restore_backup(database, path, passphrase=passphrase, same_key=same)
+            if not same and found.secret is not None:
+                self.project.replace_key(found.secret)
+            return restored, aside
 
     def list_title(self, slug: str) -> str:
         """A list's name for people.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from newsletter.app import Newsletter
+from newsletter.audience.importing.outcomes import ImportOrder
 from newsletter.errors import EditionInvalidError, EditionNotFoundError, Severity, UsageError
 
 FIRST_CHOICE: Final = "data-sharing"
@@ -69,7 +70,7 @@ def demonstrate(directory: Path | None = None, environ: Mapping[str, str] = os.e
     if must := [finding for finding in findings if finding.severity is Severity.MUST_FIX]:
         raise EditionInvalidError(findings=must)
     to_list = next(iter(newsletter.project.settings.lists))
-    newsletter.import_subscribers(people, to_list)
+    newsletter.import_subscribers(people, ImportOrder(to_list=to_list))
 
     report = newsletter.send(slug, list_slug=to_list, hold=timedelta())
     built = newsletter.build(slug, place / "build")

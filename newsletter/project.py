@@ -94,6 +94,39 @@ class Project:
             return f"«{shown}» is a path, not the name of an edition. Write {parts[0]}."
         return f"«{shown}» is not the name of an edition. Names are folders in editions/, like data-sharing."
 
+    @property
+    def backup_passphrase(self) -> str | None:
+        """What encrypts backups, if anything does; only ever from the environment."""
+        return self.environ.get("NEWSLETTER_BACKUP_PASSPHRASE") or None
+
+    def check_key_can_change(self, *, known: bool) -> None:
+        """See that the key of a backup, which is another one than the project's, can take its place.
+
+        Args:
+            known: Whether the backup brings its key.
+
+        Raises:
+            ConfigError: It does not, or the environment says another.
+        """
+        if not known or self.environ.get("NEWSLETTER_SECRET_KEY"):
+            raise ConfigError(
+                "The backup belongs to another secret key, without which links in sent messages and the addresses "
+                "that must never be mailed are lost. Put that key into subscribers/secret.key or "
+                "NEWSLETTER_SECRET_KEY first, then restore again. Nothing was changed."
+            )
+
+    def replace_key(self, key: bytes) -> None:
+        """Make another key the project's; the one before stays beside it as secret.key.before-restore."""
+        path = self.root / "subscribers" / "secret.key"
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 made above with O_EXCL
+            file.write(key + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.replace(path.with_name(f"{path.name}.before-restore"))
+        draft.replace(path)
+
     def secret_key(self) -> bytes:
         """The key that signs links: NEWSLETTER_SECRET_KEY, or else a file that is made at the first call.
 

@@ -6,49 +6,26 @@ may be mailed: counting, choosing and planning all start from it.
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import sqlalchemy as sa
 
+from newsletter.audience.consent import Consent, add_record
+from newsletter.audience.segments import condition
 from newsletter.audience.subscribers import Change, Subscriber, read_subscribers
 from newsletter.database.schema import (
     ConsentMethod,
     SubscriptionStatus,
-    consent_record,
     list_,
     subscriber,
     subscription,
     suppression,
 )
 from newsletter.errors import AudienceError, ListNotFoundError
+from newsletter.expressions import Expression
 
 PAGE = 1000
 """People read at a time; what bounds the memory of walking through a list of any length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """Somebody's agreement to be on a list.
-
-    Attributes:
-        wording: What they agreed to, or where that is written down.
-        method: How it reached us.
-        at: When.
-    """
-
-    wording: str
-    method: ConsentMethod
-    at: datetime
-
-
-class Condition(Protocol):
-    """What an expression can do for choosing people."""
-
-    def test(self, person: dict[str, object], /) -> bool:
-        """Whether it holds for a person."""
-        ...
 
 
 def ensure_lists(connection: sa.Connection, slugs: Iterable[str]) -> None:
@@ -73,7 +50,13 @@ def find_list(connection: sa.Connection, slug: str) -> int:
     raise ListNotFoundError(f"There is no list «{slug}». {hint} Lists are defined in newsletter.toml, [lists.<name>].")
 
 
-def subscribe(connection: sa.Connection, person: int, slug: str, consent: Consent) -> Change:
+def subscribe(
+    connection: sa.Connection,
+    person: int,
+    slug: str,
+    consent: Consent,
+    status: SubscriptionStatus = SubscriptionStatus.ACTIVE,
+) -> Change:
     """Put somebody on a list, and keep the proof that they agreed.
 
     Who is on it, or was asked to confirm, stays as they are. Who left is not brought back by us: only they can do that.
@@ -83,6 +66,7 @@ def subscribe(connection: sa.Connection, person: int, slug: str, consent: Consen
         person: The subscriber's id.
         slug: The list.
         consent: Their agreement.
+        status: `PENDING` for somebody who has yet to confirm it.
 
     Raises:
         ListNotFoundError: There is no such list.
@@ -105,41 +89,37 @@ def subscribe(connection: sa.Connection, person: int, slug: str, consent: Consen
         sa.insert(subscription).values(
             subscriber_id=person,
             list_id=to_list,
-            status=SubscriptionStatus.ACTIVE,
+            status=status,
             created_at=consent.at,
             changed_at=consent.at,
         )
     )
-    hashed = sa.select(subscriber.c.address_hash).where(subscriber.c.id == person).scalar_subquery()
-    connection.execute(
-        sa.insert(consent_record).values(
-            subscriber_id=person,
-            address_hash=hashed,
-            list_id=to_list,
-            wording=consent.wording,
-            method=consent.method,
-            at=consent.at,
-        )
-    )
+    add_record(connection, person, to_list, consent)
     return Change.NEW
 
 
-def unsubscribe(connection: sa.Connection, person: int, slug: str, *, now: datetime) -> Change:
-    """Take somebody off a list, at once and for as long as they wish.
+def unsubscribe(
+    connection: sa.Connection, person: int, slug: str, *, now: datetime, wording: str = "left the list"
+) -> Change:
+    """Take somebody off a list, at once and for as long as they wish, and write down that they took their word back.
 
     Raises:
         ListNotFoundError: There is no such list.
     """
+    from_list = find_list(connection, slug)
     changed = connection.execute(
         sa.update(subscription)
         .where(
             subscription.c.subscriber_id == person,
-            subscription.c.list_id == find_list(connection, slug),
+            subscription.c.list_id == from_list,
             subscription.c.status.in_([SubscriptionStatus.ACTIVE, SubscriptionStatus.PENDING]),
         )
         .values(status=SubscriptionStatus.UNSUBSCRIBED, changed_at=now)
     )
-    return Change.UPDATED if changed.rowcount else Change.UNCHANGED
+    if not changed.rowcount:
+        return Change.UNCHANGED
+    add_record(connection, person, from_list, Consent(wording, ConsentMethod.WITHDRAW, now))
+    return Change.UPDATED
 
 
 def is_suppressed() -> sa.Exists:
@@ -157,7 +137,7 @@ def mailable(list_id: int) -> sa.Select[int]:
     )
 
 
-def people(connection: sa.Connection, slug: str, where: Condition | None = None) -> Iterator[Subscriber]:
+def people(connection: sa.Connection, slug: str, where: Expression | None = None) -> Iterator[Subscriber]:
     """Everybody on a list who may be mailed, in the order in which they came, in bounded memory.
 
     Args:
@@ -167,48 +147,41 @@ def people(connection: sa.Connection, slug: str, where: Condition | None = None)
 
     Raises:
         ListNotFoundError: There is no such list.
-        ExpressionError: The condition cannot be told for somebody.
     """
     return walk(connection, mailable(find_list(connection, slug)), where)
 
 
-def walk(connection: sa.Connection, who: sa.Select[int], where: Condition | None = None) -> Iterator[Subscriber]:
+def walk(connection: sa.Connection, who: sa.Select[int], where: Expression | None = None) -> Iterator[Subscriber]:
     """The people of a query, page by page, so that rows may be written between two of them.
 
     Args:
         connection: A transaction.
         who: Chooses ids of subscribers, as `mailable` does, from an index in which they are sorted.
         where: Leaves out those for whom it does not hold.
-
-    Raises:
-        ExpressionError: The condition cannot be told for somebody.
     """
     key = who.selected_columns[0]
-    query = who.order_by(key).limit(PAGE)
+    query = narrowed(connection, who, where).order_by(key).limit(PAGE)
     last = 0
     while page := list(connection.scalars(query.where(key > last))):
         last = page[-1]
-        for person in read_subscribers(connection, page).values():
-            if where is None or where.test(person.person):
-                yield person
+        yield from read_subscribers(connection, page).values()
 
 
-def count_people(connection: sa.Connection, slug: str, where: Condition | None = None) -> int:
+def narrowed(connection: sa.Connection, who: sa.Select[int], where: Expression | None) -> sa.Select[int]:
+    """The same query, which has `subscriber` in it, without those for whom the expression does not hold."""
+    return who if where is None else who.where(condition(where, connection.dialect.name))
+
+
+def count_people(connection: sa.Connection, slug: str, where: Expression | None = None) -> int:
     """How many of a list may be mailed.
 
     Raises:
         ListNotFoundError: There is no such list.
-        ExpressionError: The condition cannot be told for somebody.
     """
     return count(connection, mailable(find_list(connection, slug)), where)
 
 
-def count(connection: sa.Connection, who: sa.Select[int], where: Condition | None = None) -> int:
-    """How many people a query has; counted by the database, unless there is a condition.
-
-    Raises:
-        ExpressionError: The condition cannot be told for somebody.
-    """
-    if where is not None:
-        return sum(1 for _ in walk(connection, who, where))
-    return connection.execute(sa.select(sa.func.count()).select_from(who.subquery())).scalar_one()
+def count(connection: sa.Connection, who: sa.Select[int], where: Expression | None = None) -> int:
+    """How many people a query has, counted by the database."""
+    chosen = narrowed(connection, who, where).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(chosen)).scalar_one()

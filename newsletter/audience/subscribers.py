@@ -265,3 +265,13 @@ def suppress(
         return Change.UNCHANGED
     connection.execute(sa.insert(suppression).values(address_hash=hashed, reason=reason, at=now))
     return Change.NEW
+
+
+def is_suppressed_address(connection: sa.Connection, typed: str, *, secret: bytes) -> bool:
+    """Whether an address must never be mailed, whether anybody has it or not.
+
+    Raises:
+        AddressError: That is no address.
+    """
+    hashed = read_address(typed).hashed(secret)
+    return connection.scalar(sa.select(suppression.c.reason).where(suppression.c.address_hash == hashed)) is not None

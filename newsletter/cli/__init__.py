@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from newsletter.cli import editions, mailings, project, send, subscribers
+from newsletter.cli import backup, editions, mailings, project, send, subscribers, why
 from newsletter.errors import ConfigError, EditionNotFoundError, ListNotFoundError, NewsletterError, UsageError
 
 _DEBUG: Final = "--debug"
@@ -41,6 +41,8 @@ send.register(app)
 app.add_typer(mailings.app, name="mailings")
 app.add_typer(subscribers.app, name="subscribers")
 subscribers.register(app)
+backup.register(app)
+why.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

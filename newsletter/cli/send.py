@@ -32,6 +32,9 @@ def send(
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="""Only those for whom this holds: '"researcher" in tags'.""")
     ] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those of a segment saved in newsletter.toml.")
+    ] = None,
     hold: Annotated[
         str | None, typer.Option(metavar="DURATION", help="How long it can be undone: 60s, 2min, 0.")
     ] = None,
@@ -49,7 +52,7 @@ def send(
         report = newsletter.send(
             slug,
             list_slug=list_,
-            where=where,
+            where=newsletter.subscribers.choice(where, segment),
             hold=wait,
             confirm=lambda plan: yes or _ask(plan),
             stop=stop,

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from newsletter.config.places import Path, Places
 from newsletter.errors import Finding
 
-SECRETS: Final = ("NEWSLETTER_SECRET_KEY", "NEWSLETTER_SMTP_PASSWORD")
-"""Variables that hold secrets and are no settings; SENDGRID_API_KEY is the third."""
+SECRETS: Final = ("NEWSLETTER_SECRET_KEY", "NEWSLETTER_SMTP_PASSWORD", "NEWSLETTER_BACKUP_PASSPHRASE")
+"""Variables that hold secrets and are no settings; SENDGRID_API_KEY is one more."""
 
 _NAMES: Final = re.compile(
     r"(?:.*_)?(?:password|passwd|passphrase|pass|pwd|secret|secret_?key|api_?key|token|private_?key|credentials?)",

@@ -2,11 +2,13 @@
 
 SQLite is opened so that a crash loses nothing that was committed (`synchronous=FULL`: a claim must be on the disk
 before its message leaves), readers never wait for a writer (WAL), and nobody else on the machine can read the list
-(mode 0600).
+(mode 0600). PostgreSQL keeps the same promises: one writer at a time, by an advisory lock of the transaction, and
+readers that see one moment.
 """
 
 import contextlib
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,15 @@ from newsletter.errors import DatabaseError
 BUSY_SECONDS = 30
 """How long a write waits for another process to finish its own."""
 
+CONNECT_SECONDS = 10
+"""How long a server may take to let us in."""
+
+COPIES = 3
+"""How many copies from before a migration are kept, the newest."""
+
 _WRITES = "newsletter_writes"
+
+_WRITERS_TURN = 0x6E657773  # "news": the advisory lock of whoever writes; of this database only
 
 
 class Database:
@@ -41,8 +51,11 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads: it sees one moment of the database, and waits for nobody."""
-        with self.engine.begin() as connection:
-            yield connection
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.DataError) as error:
+            raise _explained(error, self.engine.url) from error
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -56,8 +69,29 @@ class Database:
                 connection.execution_options(**{_WRITES: True})
                 with connection.begin():
                     yield connection
-        except sa.exc.OperationalError as error:
-            raise _explained(error, self.path) from error
+        except (sa.exc.OperationalError, sa.exc.DataError) as error:
+            raise _explained(error, self.engine.url) from error
+
+    def forget_deleted(self) -> bool:
+        """Write the database anew, so that its files hold nothing that was deleted.
+
+        SQLite overwrites what is deleted with zeros, but may have moved it before and left a copy in free space.
+
+        Returns:
+            Whether it is done; not if another process was in the way for too long.
+        """
+        if self.engine.dialect.name == "postgresql":
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+            return True
+        if self.path is None:
+            return True
+        try:  # with a connection of its own, since neither works inside a transaction
+            with contextlib.closing(sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None)) as alone:
+                alone.execute("VACUUM")
+                return not alone.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError:
+            return False
 
     def close(self) -> None:
         """Give all connections back."""
@@ -80,15 +114,18 @@ def open_database(url: str) -> Database:
         DatabaseError: It cannot be opened, is not ours, or was made by a newer version of this program.
     """
     try:
-        address = sa.make_url(url)
+        address = _with_driver(sa.make_url(url))
         path = _sqlite_file(address)
         if path is not None:
             _make_private(path)
-        engine = sa.create_engine(address)
+        engine = sa.create_engine(address, connect_args=_connecting(address))
+        if engine.dialect.name not in {"sqlite", "postgresql"}:
+            raise NoSuchModuleError(engine.dialect.name)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(
             "The database address in the settings cannot be used. "
-            "Write it as sqlite:///subscribers/newsletter.db, or leave [database] url out."
+            "Write it as sqlite:///subscribers/newsletter.db or postgresql://user@host/name (which needs "
+            "pip install 'stayintheloop[postgres]'), or leave [database] url out."
         ) from error
     except OSError as error:
         raise DatabaseError(
@@ -97,6 +134,8 @@ def open_database(url: str) -> Database:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
+    else:
+        sa.event.listen(engine, "begin", _begin_postgresql)
     database = Database(engine, path)
     try:
         _bring_up_to_date(database)
@@ -105,8 +144,22 @@ def open_database(url: str) -> Database:
         raise
     except DriverError as error:
         database.close()
-        raise _explained(error, path) from error
+        raise _explained(error, address) from error
     return database
+
+
+def _connecting(address: sa.URL) -> dict[str, object]:
+    """How to connect: a server that does not answer is given up before anybody thinks that the program hangs."""
+    if address.get_backend_name() != "postgresql" or "connect_timeout" in address.query:
+        return {}
+    return {"connect_timeout": CONNECT_SECONDS}
+
+
+def _with_driver(address: sa.URL) -> sa.URL:
+    """The address as it is commonly written, with the driver that we use."""
+    if address.drivername in {"postgresql", "postgres"}:
+        return address.set(drivername="postgresql+psycopg")
+    return address
 
 
 def _sqlite_file(address: sa.URL) -> Path | None:
@@ -133,21 +186,42 @@ def _make_private(path: Path) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Set what SQLite forgets between connections."""
     connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
+    connection.create_function("newsletter_cased", 2, _cased, deterministic=True)  # SQLite's own know ASCII only
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {BUSY_SECONDS * 1000}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        "secure_delete = ON",  # what is deleted is overwritten with zeros
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
+def _cased(value: object, cases: str) -> object:
+    """A text in capital or small letters, as a function of SQL: `upper` or `lower`, or several with blanks between."""
+    if not isinstance(value, str):
+        return value
+    for case in cases.split():
+        value = value.upper() if case == "upper" else value.lower()
+    return value
+
+
 def _begin_sqlite(connection: sa.Connection) -> None:
     """Begin; a writer takes its place at once, since a reader that turns writer half-way can only fail."""
     writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")  # as strict as PostgreSQL is
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    """Give a reader one moment to look at, and a writer its turn, which ends with the transaction, and with a kill."""
+    if connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_TURN})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 def _version(connection: sa.Connection) -> str | None:
@@ -171,6 +245,8 @@ def _bring_up_to_date(database: Database) -> None:
     """Run the migrations that are missing, all or none of them."""
     with database.read() as connection:
         version = _version(connection)
+        if version is None:
+            _refuse_other_encodings(connection)
     if version == VERSIONS[-1]:
         return
     if version is not None and version not in VERSIONS:
@@ -182,21 +258,106 @@ def _bring_up_to_date(database: Database) -> None:
         if _version(connection) == version:  # nobody did it while we waited
             from newsletter.database.migrations import migrate  # noqa: PLC0415 - Alembic takes long to load
 
+            if database.path is not None and version is not None:
+                _copy_aside(database.path, version)
             migrate(connection)
 
 
-def _explained(error: DriverError, path: Path | None) -> DatabaseError:
-    """The driver's words as a sentence for the person at the keyboard."""
+def _refuse_other_encodings(connection: sa.Connection) -> None:
+    """See that the server can keep every name."""
+    if connection.dialect.name == "postgresql":
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding != "UTF8":
+            raise DatabaseError(
+                f"The database on the server keeps texts in {encoding}, which has no room for every name. "
+                "Make one with: createdb --encoding=UTF8 --template=template0 NAME"
+            )
+
+
+def copies(path: Path) -> list[Path]:
+    """The copies that were made beside an SQLite file before migrations, oldest first."""
+    return sorted(path.parent.glob(f"{path.name}.version-*"))
+
+
+def _copy_aside(path: Path, version: str) -> None:
+    """Keep a copy of the file as it is before a migration, whole or not at all, for its owner only."""
+    part = path.with_name(f".{path.name}.copying")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(part)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+        part.replace(path.with_name(f"{path.name}.version-{version}"))
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseError(
+            f"No copy of the database «{path}» could be made before bringing it up to date, so it was left as it is. "
+            "Make room on the disk, and see that its folder can be written to."
+        ) from error
+    for old in copies(path)[:-COPIES]:
+        old.unlink(missing_ok=True)
+
+
+_LOST = ("server closed the connection", "connection is lost", "terminating connection", "connection already closed")
+_LOCKED_OUT = ("authentication failed", "no password supplied", 'role "', "pg_hba.conf")
+
+
+def _explained(error: DriverError, address: sa.URL) -> DatabaseError:
+    """The driver's words as a sentence for the person at the keyboard; never with the password."""
     words = str(error.orig).lower()
-    name = f"The database «{path}»" if path else "The database"
-    if "locked" in words or "busy" in words:
+    path = _sqlite_file(address)
+    if "locked" in words or "busy" in words or "lock timeout" in words:
+        name = f"The database «{path}»" if path else "The database"
         return DatabaseError(f"{name} is being written by another process. Try again when that one is done.")
+    if isinstance(error, sa.exc.DataError):
+        return DatabaseError("A text holds a character that the database cannot keep. Take it out and try again.")
+    return DatabaseError(
+        _about_server(words, address) if address.get_backend_name() == "postgresql" else _about_file(words, path, error)
+    )
+
+
+def _about_server(words: str, address: sa.URL) -> str:
+    """What a PostgreSQL server complains of."""
+    where = f"The database server {f'at {address.host}' if address.host else 'on this machine'}"
+    settings = "Check [database] url in newsletter.toml, or NEWSLETTER_DATABASE__URL"
+    name = address.database or ""
+    known: tuple[tuple[tuple[str, ...], str], ...] = (
+        (
+            _LOST,
+            "The database server went away; what was not finished was undone. Run the same command again when it runs.",
+        ),
+        (
+            (f'database "{name.lower()}" does not exist',),
+            f"{where} has no database «{name}». Make it with: createdb {name}",
+        ),
+        (_LOCKED_OUT, f"{where} does not let «{address.username}» in. {settings}: user and password."),
+        (
+            ("too many", "remaining connection slots"),
+            f"{where} has no connection free. Try again later, or allow it more connections.",
+        ),
+        (
+            ("permission denied", "read-only"),
+            f"{where} does not let «{address.username}» write here. Make this user the owner of the database.",
+        ),
+        (
+            ("no space left", "could not extend"),
+            "The database cannot grow: the server's disk is full. Make room and run the same command again.",
+        ),
+        (("connect", "host", "timeout"), f"{where} cannot be reached. See that it runs. {settings}: host and port."),
+    )
+    for signs, sentence in known:
+        if any(sign in words for sign in signs):
+            return sentence
+    return f"{where} could not do its work: {words.partition(chr(10))[0][:200]}. {settings}."
+
+
+def _about_file(words: str, path: Path | None, error: DriverError) -> str:
+    """What SQLite complains of."""
+    name = f"The database «{path}»" if path else "The database"
     if "not a database" in words or "malformed" in words:
-        return DatabaseError(
-            f"{name} is damaged or is not a database. Put a backup in its place, or choose another file."
-        )
+        return f"{name} is damaged or is not a database. Put a backup in its place, or choose another file."
     if "full" in words:
-        return DatabaseError(f"{name} cannot grow: the disk is full. Make room and run the same command again.")
+        return f"{name} cannot grow: the disk is full. Make room and run the same command again."
     if "readonly" in words or "read-only" in words or "unable to open" in words:
-        return DatabaseError(f"{name} cannot be opened for writing. Check who owns the file and its folder.")
-    return DatabaseError(f"{name} cannot be used: {error.orig}. Check [database] url in newsletter.toml.")
+        return f"{name} cannot be opened for writing. Check who owns the file and its folder."
+    return f"{name} cannot be used: {error.orig}. Check [database] url in newsletter.toml."

@@ -39,6 +39,10 @@ class ConsentMethod(StrEnum):
     FORM = "form"
     IMPORT = "import"
     COMMAND = "command"
+    CONFIRM = "confirm"
+    """They followed the link in the message that asked them."""
+    WITHDRAW = "withdraw"
+    """They, or somebody for them, took it back."""
 
 
 class MailingState(StrEnum):
@@ -121,7 +125,7 @@ subscriber = sa.Table(
     sa.Column("id", _Id, primary_key=True),
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("email_key", sa.Text, nullable=False, unique=True),
-    sa.Column("address_hash", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("address_hash", sa.LargeBinary(32), nullable=False),  # made from email_key, so unique with it
     sa.Column("first_name", sa.Text),
     sa.Column("last_name", sa.Text),
     sa.Column("language", sa.Text),
@@ -167,7 +171,7 @@ suppression = sa.Table(
     _one_of("reason", SuppressionReason),
 )
 
-# Rows are only ever added. Whose they are is said twice: by id while the person is here, by keyed hash for ever.
+# Rows are only ever added; triggers of the first migration see to it. Whose they are is said twice: by id while the person is here, by keyed hash for ever.
 consent_record = sa.Table(
     "consent_record",
     metadata,
@@ -177,9 +181,59 @@ consent_record = sa.Table(
     sa.Column("list_id", _Id, sa.ForeignKey("list.id"), nullable=False),
     sa.Column("wording", sa.Text, nullable=False),
     sa.Column("method", sa.Text, nullable=False),
+    sa.Column("origin", sa.LargeBinary(32)),  # keyed hash of where the request came from
     sa.Column("at", UtcTime, nullable=False),
     _one_of("method", ConsentMethod),
     sqlite_autoincrement=True,
+)
+
+# What an import did, so that it can be told and undone; `audience/receipts.py` reads and cleans these tables.
+import_receipt = sa.Table(
+    "import_receipt",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("file_name", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),  # SHA-256 over the file
+    sa.Column("options", sa.JSON, nullable=False),  # what was asked for, and how the file was read
+    sa.Column("list_id", _Id, sa.ForeignKey("list.id")),
+    sa.Column("new", sa.Integer, nullable=False),
+    sa.Column("updated", sa.Integer, nullable=False),
+    sa.Column("unchanged", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("undone_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
+# Rows on following lines that came to the same end are one row here. The reason repeats nothing that stood in the file.
+import_row = sa.Table(
+    "import_row",
+    metadata,
+    sa.Column("receipt_id", _Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
+    sa.Column("line", sa.Integer, primary_key=True),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+# People who came with an import: those with the ids from `first_id` on. A mark tells whether somebody was changed since.
+import_arrival = sa.Table(
+    "import_arrival",
+    metadata,
+    sa.Column("receipt_id", _Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
+    sa.Column("first_id", _Id, primary_key=True),
+    sa.Column("people", sa.Integer, nullable=False),
+    sa.Column("marks", sa.LargeBinary, nullable=False),  # personal: a CRC-32 of each person's details, zero when erased
+)
+
+# People whom an import changed: of each change what was there before, and what it put there.
+import_change = sa.Table(
+    "import_change",
+    metadata,
+    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("receipt_id", _Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
+    sa.Column("changes", sa.JSON, nullable=False),  # personal: names, tags, attributes
 )
 
 composition = sa.Table(

@@ -17,7 +17,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from newsletter.audience.lists import Condition, mailable, walk
+from newsletter.audience.lists import mailable, narrowed
 from newsletter.audience.subscribers import Subscriber, read_subscribers
 from newsletter.database.schema import (
     NEVER_GOT_IT,
@@ -30,6 +30,7 @@ from newsletter.database.schema import (
     subscription,
     suppression,
 )
+from newsletter.expressions import Expression
 from newsletter.sending.senders.protocol import Outcome, Verdict
 
 TRANSITIONS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = {
@@ -63,8 +64,6 @@ _AFTER: Final = {
 
 _LONGEST_REASON: Final = 500
 
-_PLAN_PAGE: Final = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
@@ -88,44 +87,37 @@ def _move(to: DeliveryState, *conditions: sa.ColumnElement[bool]) -> sa.Update:
 
 def reachable(edition: str, list_id: int) -> sa.Select[int]:
     """The ids of those on a list who may be mailed, and neither have this edition nor are about to get it."""
-    taken = sa.exists().where(
-        delivery.c.subscriber_id == subscriber.c.id,
-        delivery.c.edition == edition,
-        delivery.c.state.not_in(NEVER_GOT_IT),
+    return mailable(list_id).where(holding(edition).is_(None))
+
+
+def holding(edition: str) -> sa.ScalarSelect[str]:
+    """The state of the delivery by which a subscriber has an edition, or is about to get it; NULL without one."""
+    return (
+        sa.select(delivery.c.state)
+        .where(
+            delivery.c.subscriber_id == subscriber.c.id,
+            delivery.c.edition == edition,
+            delivery.c.state.not_in(NEVER_GOT_IT),
+        )
+        .correlate(subscriber)
+        .scalar_subquery()
     )
-    return mailable(list_id).where(~taken)
 
 
-def plan(connection: sa.Connection, mailing_id: int, where: Condition | None = None) -> int:
+def plan(connection: sa.Connection, mailing_id: int, where: Expression | None = None) -> int:
     """Freeze the audience of a mailing: one planned delivery for everybody it can reach now.
 
-    Memory stays the same for any audience.
+    The database does it by itself, whatever the size of the audience.
 
     Returns:
         How many there are.
-
-    Raises:
-        ExpressionError: The condition cannot be told for somebody.
     """
     row = connection.execute(sa.select(mailing.c.edition, mailing.c.list_id).where(mailing.c.id == mailing_id)).one()
-    who = reachable(row.edition, row.list_id)
-    if where is None:
-        constant = (sa.literal(mailing_id), sa.literal(row.edition), sa.literal(str(DeliveryState.PLANNED)))
-        rows = who.order_by(subscription.c.subscriber_id).add_columns(*constant)
-        into = sa.insert(delivery).from_select(["subscriber_id", "mailing_id", "edition", "state"], rows)
-        return connection.execute(into).rowcount
-    total = 0
-    page: list[dict[str, object]] = []
-    constants = {"mailing_id": mailing_id, "edition": row.edition, "state": DeliveryState.PLANNED}
-    for person in walk(connection, who, where):
-        page.append({"subscriber_id": person.id, **constants})
-        total += 1
-        if len(page) == _PLAN_PAGE:
-            connection.execute(sa.insert(delivery), page)
-            page = []
-    if page:
-        connection.execute(sa.insert(delivery), page)
-    return total
+    who = narrowed(connection, reachable(row.edition, row.list_id), where)
+    constant = (sa.literal(mailing_id), sa.literal(row.edition), sa.literal(str(DeliveryState.PLANNED)))
+    rows = who.order_by(subscription.c.subscriber_id).add_columns(*constant)
+    connection.execute(sa.insert(delivery).from_select(["subscriber_id", "mailing_id", "edition", "state"], rows))
+    return sum(counts(connection, mailing_id).values())  # drivers do not agree on what they say about such an insert
 
 
 def reserve(connection: sa.Connection, mailing_id: int, worker: str, limit: int) -> list[Reserved]:
@@ -285,6 +277,12 @@ def leave_out_the_rest(connection: sa.Connection, mailing_id: int) -> int:
     return connection.execute(rest.values(reason=str(MailingState.CANCELLED), worker=None)).rowcount
 
 
+def leave_out(connection: sa.Connection, *conditions: sa.ColumnElement[bool], reason: str) -> int:
+    """Skip deliveries that have not left; says how many."""
+    move = _move(DeliveryState.SKIPPED, *conditions).values(reason=_short(reason), worker=None)
+    return connection.execute(move).rowcount
+
+
 def counts(connection: sa.Connection, mailing_id: int) -> dict[DeliveryState, int]:
     """How many deliveries of a mailing are in each state; together, its frozen audience."""
     found = connection.execute(
@@ -315,4 +313,6 @@ def _is_sending(mailing_id: int) -> sa.Exists:
 
 def _short(reason: str | None) -> str | None:
     """A reason on one line, of a length that can be shown."""
-    return " ".join(reason.split())[:_LONGEST_REASON] if reason else None
+    line = " ".join((reason or "").split())[:_LONGEST_REASON]
+    # PostgreSQL keeps no NUL, and no terminal should be told what a mail server likes to tell it.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) or None

@@ -93,7 +93,7 @@ def send(run: Run, order: Order) -> Report:
         DatabaseError: The ledger cannot be written.
     """
     where = _parsed(order.where)
-    with one_sender(run.database.path):
+    with one_sender(run.database):
         with run.database.write() as connection:
             begun = _begun(connection, run, order)
         if begun is not None:
@@ -145,7 +145,7 @@ def resume(run: Run, mailing_id: int) -> Report:
         SenderError: The sender takes nothing more for now; the mailing is paused again.
         DatabaseError: The ledger cannot be written.
     """
-    with one_sender(run.database.path):
+    with one_sender(run.database):
         with run.database.read() as connection:
             mailing = mailings.read_mailing(connection, mailing_id)
         if not mailings.TRANSITIONS[mailing.state]:
@@ -169,7 +169,7 @@ def cancel(database: Database, mailing_id: int, *, now: datetime) -> Report:
             raise SendError(f"Mailing {mailing_id} is sent: there is nothing left to cancel.")
         mailings.change_state(connection, mailing_id, MailingState.CANCELLED, finished_at=now)
         ledger.leave_out_the_rest(connection, mailing_id)
-    with contextlib.suppress(MailingBusyError), one_sender(database.path), database.write() as connection:
+    with contextlib.suppress(MailingBusyError), one_sender(database), database.write() as connection:
         ledger.abandon(connection, mailing_id, now=now)
     return report(database, mailing_id)
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from newsletter.database.connection import Database
@@ -15,6 +15,13 @@ from newsletter.errors import MailingBusyError
 from newsletter.sending.mailings import Mailing
 from newsletter.sending.message import Reader
 from newsletter.sending.senders.protocol import Message, Sender
+
+
+_SENDERS_TURN: Final = 0x73656E64  # "send": the advisory lock of whoever sends; of this database only
+_BUSY: Final = (
+    "Another process is sending from this database right now. Wait until it is done, or stop it; "
+    "then run the same command again."
+)
 
 
 class Writer(Protocol):
@@ -70,23 +77,30 @@ class Run:
 
 
 @contextlib.contextmanager
-def one_sender(database: Path | None) -> Iterator[None]:
-    """Keep every other process from sending from the same SQLite file; a process that is killed keeps nobody.
+def one_sender(database: Database) -> Iterator[None]:
+    """Keep every other process from sending from the same database; a process that is killed keeps nobody.
 
     Raises:
         MailingBusyError: Another process does it now.
     """
-    if database is None:  # in memory: there is no other process
+    if database.engine.dialect.name == "postgresql":
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # The lock belongs to the connection, so it ends with the process however that ends.
+            if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_SENDERS_TURN))):
+                raise MailingBusyError(_BUSY)
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_SENDERS_TURN)))
+        return
+    if database.path is None:  # in memory: there is no other process
         yield
         return
-    lock = FileLock(database.with_name(f"{database.name}.sending.lock"), mode=0o600)
+    lock = FileLock(database.path.with_name(f"{database.path.name}.sending.lock"), mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise MailingBusyError(
-            "Another process is sending from this database right now. Wait until it is done, or stop it; "
-            "then run the same command again."
-        ) from error
+        raise MailingBusyError(_BUSY) from error
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """The fixtures of this room's tests."""
 
-from tests.database.opened import database, empty_file
+from tests.audience.imports import import_bytes, import_sqlite
+from tests.database.opened import database, database_url, empty_file, server, sqlite_database, template
 
-__all__ = ["database", "empty_file"]
+__all__ = ["import_bytes", "import_sqlite", "database", "database_url", "empty_file", "server", "sqlite_database", "template"]

@@ -10,34 +10,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audience.importing import CsvImport, ImportCounts, RowOutcome
+from newsletter.audience.importing import ImportCounts, Outcome
 from newsletter.audience.lists import people, unsubscribe
 from newsletter.audience.subscribers import find_subscriber, suppress
 from newsletter.database.connection import Database
-from newsletter.database.schema import SuppressionReason, consent_record, subscriber
+from newsletter.database.schema import SuppressionReason, consent_record
 from newsletter.errors import AudienceError, ListNotFoundError
+from tests.audience.imports import addresses, run_import, told
 from tests.database.opened import NOW, SECRET
-
-
-@pytest.fixture
-def import_text(database: Database, tmp_path: Path):
-    def run(text: str | bytes, to_list: str | None = "community") -> tuple[ImportCounts, list[RowOutcome]]:
-        path = tmp_path / "people.csv"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        outcomes: list[RowOutcome] = []
-        with database.write() as connection:
-            counts = CsvImport(connection=connection, to_list=to_list, secret=SECRET, now=NOW).run(
-                path, outcomes.append
-            )
-        return counts, outcomes
-
-    return run
-
-
-def addresses(database: Database) -> list[str]:
-    with database.read() as connection:
-        return list(connection.scalars(sa.select(subscriber.c.email).order_by(subscriber.c.id)))
-
 
 EXAMPLE = """\
 email,first_name,last_name,language,country,joined,tags,attributes.team
@@ -47,10 +27,10 @@ ada@example.com,Ada,Lovelace,en,GB,2026-01-31,"researcher; ngo",Analysis
 """
 
 
-def test_every_column_arrives(database: Database, import_text) -> None:
-    counts, outcomes = import_text(EXAMPLE)
-    assert counts == ImportCounts(3, 0, 0, 0)
-    assert [outcome.line for outcome in outcomes] == [2, 3, 4]
+def test_every_column_arrives(database: Database, import_bytes) -> None:
+    done, outcomes = import_bytes(EXAMPLE)
+    assert done.counts == ImportCounts(3, 0, 0, 0)
+    assert told(outcomes) == [(2, "new"), (3, "new"), (4, "new")]
     with database.read() as connection:
         ada = find_subscriber(connection, "ada@example.com").person
         wanjiru = find_subscriber(connection, "wanjiru@example.org").person
@@ -70,34 +50,34 @@ def test_every_column_arrives(database: Database, import_text) -> None:
     "change", [lambda b: b"\xef\xbb\xbf" + b, lambda b: b.replace(b"\n", b"\r\n"), lambda b: b.rstrip()]
 )
 def test_byte_order_mark_line_ends_and_a_missing_last_one_do_not_matter(
-    database: Database, import_text, change
+    database: Database, import_bytes, change
 ) -> None:
-    assert import_text(change(EXAMPLE.encode()))[0] == ImportCounts(3, 0, 0, 0)
+    assert import_bytes(change(EXAMPLE.encode()))[0].counts == ImportCounts(3, 0, 0, 0)
     assert addresses(database)[0] == "ada@example.com"
 
 
-def test_importing_again_changes_nothing(database: Database, import_text) -> None:
-    import_text(EXAMPLE)
-    assert import_text(EXAMPLE)[0] == ImportCounts(0, 0, 3, 0)
+def test_importing_again_changes_nothing(database: Database, import_bytes) -> None:
+    import_bytes(EXAMPLE)
+    assert import_bytes(EXAMPLE)[0].counts == ImportCounts(0, 0, 3, 0)
     with database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(consent_record)) == 3
 
 
-def test_without_a_list_only_details_are_kept(database: Database, import_text) -> None:
-    assert import_text(EXAMPLE, None)[0] == ImportCounts(3, 0, 0, 0)
-    assert import_text(EXAMPLE)[0] == ImportCounts(0, 3, 0, 0), "on the list now, which is a change"
+def test_without_a_list_only_details_are_kept(database: Database, import_bytes) -> None:
+    assert import_bytes(EXAMPLE, to_list=None)[0].counts == ImportCounts(3, 0, 0, 0)
+    assert import_bytes(EXAMPLE)[0].counts == ImportCounts(0, 3, 0, 0), "on the list now, which is a change"
 
 
-def test_the_same_person_twice_in_a_file_is_one_person(database: Database, import_text) -> None:
-    counts, _ = import_text("email,first_name\nada@example.com,Ada\nADA@EXAMPLE.COM,Augusta\nada@example.com,Augusta\n")
-    assert counts == ImportCounts(1, 1, 1, 0)
+def test_the_same_person_twice_in_a_file_is_one_person(database: Database, import_bytes) -> None:
+    done, _ = import_bytes("email,first_name\nada@example.com,Ada\nADA@EXAMPLE.COM,Augusta\nada@example.com,Augusta\n")
+    assert done.counts == ImportCounts(1, 1, 1, 0)
     assert addresses(database) == ["ada@example.com"]
 
 
-def test_each_bad_row_is_told_with_its_line_and_costs_nobody_else(database: Database, import_text) -> None:
+def test_each_bad_row_is_told_with_its_line_and_costs_nobody_else(database: Database, import_bytes) -> None:
     rows = [
         b"email,first_name,tags",
-        b"good1@example.com,Ann,a",
+        "good1@example.com,Änn,a".encode(),
         b"not an address,Ann,a",
         b"few@example.com,Ann",
         b"many@example.com,Ann,a,b",
@@ -112,43 +92,42 @@ def test_each_bad_row_is_told_with_its_line_and_costs_nobody_else(database: Data
         b"long@example.com," + b"n" * 200_000 + b",a",
         b"good4@example.com,Ann,a",
     ]
-    counts, outcomes = import_text(b"\n".join(rows))
-    refused = {outcome.line: outcome.reason for outcome in outcomes if outcome.change is None}
+    done, outcomes = import_bytes(b"\n".join(rows))
+    refused = {outcome.line: outcome.reason for outcome in outcomes if outcome.outcome is Outcome.REFUSED}
     assert {line: reason[:30] for line, reason in refused.items()} == {
-        3: "«not an address» is not an ema",
+        3: "This is not an email address t",
         4: "The row has 2 cells, and there",
         5: "The row has 4 cells, and there",
         7: 'A quote (") stands where none ',
-        8: "The row is not UTF-8. Save the",
+        8: "The row has characters that ca",
         10: "first_name has a line break or",
         12: 'A quote (") stands where none ',
         14: "first_name has a line break or",
         15: "The line is longer than 100000",
     }
     assert addresses(database) == ["good1@example.com", "good3@example.com", "good4@example.com"]
-    assert counts == ImportCounts(3, 0, 0, 9)
+    assert done.counts == ImportCounts(3, 0, 0, 9)
     with database.read() as connection:
         assert find_subscriber(connection, "good3@example.com").first_name == 'Ann, the "second"'
 
 
-def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(database: Database, import_text) -> None:
+def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(database: Database, import_bytes) -> None:
     rest = [f"p{number}@example.com,N" for number in range(100)]
-    counts, outcomes = import_text("\n".join(["email,first_name", 'bad@example.com,"N', *rest]))
-    assert counts == ImportCounts(100, 0, 0, 1)
-    assert outcomes[0].line == 2
-    assert [outcome.line for outcome in outcomes] == list(range(2, 103))
+    done, outcomes = import_bytes("\n".join(["email,first_name", 'bad@example.com,"N', *rest]))
+    assert done.counts == ImportCounts(100, 0, 0, 1)
+    assert told(outcomes) == [(2, "refused"), *((line, "new") for line in range(3, 103))]
 
 
-def test_who_left_or_must_never_be_mailed_is_refused_and_not_touched(database: Database, import_text) -> None:
-    import_text("email,first_name\nada@example.com,Ada\n")
+def test_who_left_or_must_never_be_mailed_is_refused_and_not_touched(database: Database, import_bytes) -> None:
+    import_bytes("email,first_name\nada@example.com,Ada\n")
     with database.write() as connection:
         unsubscribe(connection, 1, "community", now=NOW)
         suppress(connection, "eve@example.com", SuppressionReason.COMPLAINED, secret=SECRET, now=NOW)
-    counts, outcomes = import_text("email,first_name\nADA@example.com,New\nEve@Example.com,Eve\nbob@example.com,Bob\n")
-    assert counts == ImportCounts(1, 0, 0, 2)
+    done, outcomes = import_bytes("email,first_name\nADA@example.com,New\nEve@Example.com,Eve\nbob@example.com,Bob\n")
+    assert done.counts == ImportCounts(1, 0, 0, 2)
     assert [outcome.reason[:30] for outcome in outcomes] == [
         "This person left the list «com",
-        "Eve@example.com must never be ",
+        "This address must never be mai",
         "",
     ]
     with database.read() as connection:
@@ -159,54 +138,52 @@ def test_who_left_or_must_never_be_mailed_is_refused_and_not_touched(database: D
 @pytest.mark.parametrize(
     ("header", "sentence"),
     [
-        ("", "The file is empty"),
+        ("", "is empty"),
         ("first_name,last_name", "There is no column «email»"),
-        ("email,Frist name", "Did you mean first_name"),
+        ("emial,first_name", "as in --map emial=email"),
         ("email,email", "«email» is there twice"),
-        ("email,shoe size", r"Write attributes\.<name>"),
-        ("email,attributes.", r"«attributes\.» is not known"),
-        ("email;first_name", "«email;first_name» is not known"),
+        ("email,E-Mail", "both mean email"),
+        ("email,First Name,first_name", "«first_name» is there twice"),
         ('email,"first_name', "a quote"),
     ],
 )
 def test_a_file_whose_columns_are_not_known_is_refused_whole(
-    database: Database, import_text, header: str, sentence: str
+    database: Database, import_bytes, header: str, sentence: str
 ) -> None:
     with pytest.raises(AudienceError, match=f"(?i){sentence}"):
-        import_text(f"{header}\nada@example.com,Ada\n" if header else "")
+        import_bytes(f"{header}\nada@example.com,Ada\n" if header else "")
     assert addresses(database) == []
 
 
-def test_all_problems_of_a_header_are_told_at_once(import_text) -> None:
+def test_all_problems_of_a_header_are_told_at_once(import_bytes) -> None:
     with pytest.raises(AudienceError) as raised:
-        import_text("e-mail,frist_name,frist_name\n")
+        import_bytes("shoe,frist_name,frist_name\n", columns={"sole": "email", "shoe": "fist_name"})
     assert [finding.rule for finding in raised.value.findings] == [
         "unknown-column",
-        "unknown-column",
+        "unknown-field",
         "duplicate-column",
         "missing-column",
     ]
     assert {(finding.file, finding.line) for finding in raised.value.findings} == {("people.csv", 1)}
 
 
-def test_a_missing_file_or_list_is_a_sentence(database: Database, import_text, tmp_path: Path) -> None:
+def test_a_missing_file_or_list_is_a_sentence(database: Database, import_bytes, tmp_path: Path) -> None:
     with pytest.raises(ListNotFoundError):
-        import_text(EXAMPLE, "comunity")
-    with database.write() as connection, pytest.raises(AudienceError, match="cannot be read"):
-        CsvImport(connection=connection, to_list=None, secret=SECRET, now=NOW).run(tmp_path / "none.csv")
+        import_bytes(EXAMPLE, to_list="comunity")
+    with pytest.raises(AudienceError, match="cannot be read"):
+        run_import(database, tmp_path / "none.csv")
 
 
-def test_memory_does_not_grow_with_the_file(database: Database, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_file(sqlite_database: Database, tmp_path: Path) -> None:
     peaks = []
-    for count in (50, 350):
+    for count in (24_000, 72_000):
         path = tmp_path / "people.csv"
         path.write_text("email,first_name\n" + "".join(f"p{n}@example.com,{'N' * 100}\n" for n in range(count)))
         tracemalloc.start()
-        with database.write() as connection:
-            CsvImport(connection=connection, to_list="community", secret=SECRET, now=NOW).run(path)
+        run_import(sqlite_database, path)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] * 1.5 + 200_000
+    assert max(peaks) < 40_000_000
 
 
 CELL = st.text(st.sampled_from('ab",;\n\r @.é'), max_size=6)
@@ -214,7 +191,7 @@ CELL = st.text(st.sampled_from('ab",;\n\r @.é'), max_size=6)
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(CELL, CELL), max_size=6))
-def test_what_a_csv_writer_wrote_is_read_with_no_cell_shifted(database: Database, import_text, rows) -> None:
+def test_what_a_csv_writer_wrote_is_read_with_no_cell_shifted(database: Database, import_bytes, rows) -> None:
     """Whatever stands in the rows between, the good ones arrive whole, and all rows are accounted for."""
     file = io.StringIO()
     writer = csv.writer(file)
@@ -222,10 +199,9 @@ def test_what_a_csv_writer_wrote_is_read_with_no_cell_shifted(database: Database
     for number, (email, name) in enumerate(rows):
         writer.writerow([email, name])
         writer.writerow([f"good{number}@example.com", "Good"])
-    counts, outcomes = import_text(file.getvalue())
-    good = [outcome for outcome in outcomes if outcome.change is not None]
-    assert len(good) >= len(rows)
-    assert counts.new + counts.updated + counts.unchanged + counts.refused == len(outcomes)
+    done, outcomes = import_bytes(file.getvalue())
+    assert sum(outcome != "refused" for _, outcome in told(outcomes)) >= len(rows)
+    assert done.counts.rows == len(told(outcomes))
     with database.read() as connection:
         for number in range(len(rows)):
             assert find_subscriber(connection, f"good{number}@example.com").first_name == "Good"

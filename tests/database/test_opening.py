@@ -35,51 +35,51 @@ def test_a_new_database_and_its_folder_are_for_their_owner_only(tmp_path: Path) 
     assert files == {"newsletter.db": 0o600, "newsletter.db-wal": 0o600, "newsletter.db-shm": 0o600}
 
 
-def test_a_database_that_others_could_read_is_closed_to_them(database: Database) -> None:
-    path = database.path
+def test_a_database_that_others_could_read_is_closed_to_them(sqlite_database: Database) -> None:
+    path = sqlite_database.path
     assert path is not None
-    database.close()
+    sqlite_database.close()
     path.chmod(0o644)
     open_database(f"sqlite:///{path}").close()
     assert mode(path) == 0o600
 
 
-def test_what_sqlite_forgets_is_set_on_every_connection(database: Database) -> None:
+def test_what_sqlite_forgets_is_set_on_every_connection(sqlite_database: Database) -> None:
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
-    with database.read() as one, database.read() as other:
+    with sqlite_database.read() as one, sqlite_database.read() as other:
         for connection in (one, other):
             assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted} == wanted
 
 
-def test_a_transaction_happens_as_a_whole_or_not(database: Database) -> None:
+def test_a_transaction_happens_as_a_whole_or_not(sqlite_database: Database) -> None:
     def break_off() -> None:
-        with database.write() as connection:
+        with sqlite_database.write() as connection:
             connection.execute(sa.insert(list_).values(slug="half"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         break_off()
-    with database.read() as connection:
+    with sqlite_database.read() as connection:
         assert "half" not in connection.scalars(sa.select(list_.c.slug)).all()
 
 
-def test_readers_do_not_wait_for_a_writer_and_see_one_moment(database: Database) -> None:
-    with database.read() as reading:
+def test_readers_do_not_wait_for_a_writer_and_see_one_moment(sqlite_database: Database) -> None:
+    with sqlite_database.read() as reading:
         seen = reading.scalars(sa.select(list_.c.slug)).all()
-        with database.write() as writing:
+        with sqlite_database.write() as writing:
             writing.execute(sa.insert(list_).values(slug="new"))
             assert reading.scalars(sa.select(list_.c.slug)).all() == seen
         assert reading.scalars(sa.select(list_.c.slug)).all() == seen
-    with database.read() as reading:
+    with sqlite_database.read() as reading:
         assert "new" in reading.scalars(sa.select(list_.c.slug)).all()
 
 
-def test_two_writers_take_turns_and_lose_nothing(database: Database) -> None:
+def test_two_writers_take_turns_and_lose_nothing(sqlite_database: Database) -> None:
     """Each reads, then writes: a transaction that began as a reader would fail here."""
 
     def work(name: str) -> None:
         for number in range(20):
-            with database.write() as connection:
+            with sqlite_database.write() as connection:
                 count = connection.execute(sa.select(sa.func.count()).select_from(list_)).scalar_one()
                 connection.execute(sa.insert(list_).values(slug=f"{name}-{number}-{count}"))
 
@@ -88,29 +88,29 @@ def test_two_writers_take_turns_and_lose_nothing(database: Database) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    with database.read() as connection:
+    with sqlite_database.read() as connection:
         counts = [int(slug.rpartition("-")[2]) for slug in connection.scalars(sa.select(list_.c.slug)) if "-" in slug]
     assert sorted(counts) == list(range(2, 62))
 
 
-def test_a_writer_that_never_ends_is_told_in_a_sentence(database: Database) -> None:
+def test_a_writer_that_never_ends_is_told_in_a_sentence(sqlite_database: Database) -> None:
     def hurry(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA busy_timeout = 1")
 
-    database.engine.dispose()
-    sa.event.listen(database.engine, "connect", hurry)
-    holder = sqlite3.connect(str(database.path), isolation_level=None)
+    sqlite_database.engine.dispose()
+    sa.event.listen(sqlite_database.engine, "connect", hurry)
+    holder = sqlite3.connect(str(sqlite_database.path), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DatabaseError, match="being written by another process"), database.write():
+    with pytest.raises(DatabaseError, match="being written by another process"), sqlite_database.write():
         pass
     holder.close()
 
 
-def test_opening_a_database_that_is_up_to_date_does_not_load_alembic(database: Database) -> None:
+def test_opening_a_database_that_is_up_to_date_does_not_load_alembic(sqlite_database: Database) -> None:
     program = (
         "import sys\n"
         "from newsletter.database.connection import open_database\n"
-        f"open_database('sqlite:///{database.path}').close()\n"
+        f"open_database('sqlite:///{sqlite_database.path}').close()\n"
         "print('alembic' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -130,13 +130,13 @@ def test_two_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
     assert [run.communicate() for run in runs] == [(f"{VERSIONS[-1]}\n", "")] * 2
 
 
-def test_a_database_of_a_newer_program_is_refused_and_left_alone(database: Database) -> None:
-    with database.write() as connection:
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(sqlite_database: Database) -> None:
+    with sqlite_database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
+    sqlite_database.close()
     with pytest.raises(DatabaseError, match=r"newer version of this program.*pip install --upgrade"):
-        open_database(f"sqlite:///{database.path}")
-    with sqlite3.connect(str(database.path)) as raw:
+        open_database(f"sqlite:///{sqlite_database.path}")
+    with sqlite3.connect(str(sqlite_database.path)) as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
     raw.close()
 

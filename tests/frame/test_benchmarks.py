@@ -25,7 +25,7 @@ def test_a_figure_without_a_goal_misses_none() -> None:
 
 
 def test_every_benchmark_is_found() -> None:
-    assert {"compose", "memory", "messages", "startup"} <= set(names())
+    assert {"compose", "imports", "memory", "messages", "startup"} <= set(names())
     assert not {"row", "__main__", "__init__"} & set(names())
 
 

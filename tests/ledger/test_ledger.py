@@ -33,10 +33,7 @@ def test_planning_takes_everybody_who_may_be_mailed_once(database: Database) -> 
     assert people == [1, 4, 5]
 
 
-def test_planning_with_a_condition_takes_those_for_whom_it_holds(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("newsletter.sending.ledger._PLAN_PAGE", 3)
+def test_planning_with_a_condition_takes_those_for_whom_it_holds(database: Database) -> None:
     with database.write() as connection:
         add_people(connection, 20)
         connection.execute(sa.update(subscriber).where(subscriber.c.id % 2 == 0).values(country="KE"))
@@ -269,8 +266,8 @@ def test_workers_at_once_never_claim_the_same(database: Database) -> None:
         assert standing(connection, made) == {"accepted": 300}
 
 
-def test_finding_the_next_deliveries_does_not_depend_on_how_many_there_are(database: Database) -> None:
-    with database.write() as connection:
+def test_finding_the_next_deliveries_does_not_depend_on_how_many_there_are(sqlite_database: Database) -> None:
+    with sqlite_database.write() as connection:
         add_people(connection, 200)
         made = planned_mailing(connection)
         connection.exec_driver_sql("ANALYZE")

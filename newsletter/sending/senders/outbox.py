@@ -97,6 +97,16 @@ class OutboxSender:
             _remove_unfinished(folder)
         return outcomes
 
+    def forget(self, origin: Origin, delivery: int) -> Path | None:
+        """Delete the file of a delivery, if there is one; says which."""
+        folder = self.folder(origin)
+        path = folder / _name(delivery)
+        if not path.exists():
+            return None
+        path.unlink()
+        _write_index(folder)
+        return path
+
     def close(self) -> None:
         """Write the index page of every folder that got messages."""
         for folder in self._touched:

@@ -38,7 +38,6 @@ def upgrade() -> None:
         sa.Column("joined", sa.Date(), nullable=False),
         sa.Column("attributes", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
-        sa.UniqueConstraint("address_hash", name=op.f("uq_subscriber_address_hash")),
         sa.UniqueConstraint("email_key", name=op.f("uq_subscriber_email_key")),
         sqlite_autoincrement=True,
     )
@@ -60,8 +59,11 @@ def upgrade() -> None:
         sa.Column("list_id", ID, nullable=False),
         sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("origin", sa.LargeBinary(length=32)),
         sa.Column("at", MOMENT, nullable=False),
-        sa.CheckConstraint("method IN ('form', 'import', 'command')", name=op.f("ck_consent_record_method")),
+        sa.CheckConstraint(
+            "method IN ('form', 'import', 'command', 'confirm', 'withdraw')", name=op.f("ck_consent_record_method")
+        ),
         sa.ForeignKeyConstraint(["list_id"], ["list.id"], name=op.f("fk_consent_record_list_id_list")),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
@@ -74,6 +76,63 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_consent_record_address_hash"), "consent_record", ["address_hash"], unique=False)
     op.create_index(op.f("ix_consent_record_subscriber_id"), "consent_record", ["subscriber_id"], unique=False)
+    op.create_table(
+        "import_receipt",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("list_id", ID),
+        sa.Column("new", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.Integer(), nullable=False),
+        sa.Column("unchanged", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("undone_at", MOMENT),
+        sa.ForeignKeyConstraint(["list_id"], ["list.id"], name=op.f("fk_import_receipt_list_id_list")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_receipt")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "import_row",
+        sa.Column("receipt_id", ID, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["receipt_id"], ["import_receipt.id"], name=op.f("fk_import_row_receipt_id_import_receipt")
+        ),
+        sa.PrimaryKeyConstraint("receipt_id", "line", name=op.f("pk_import_row")),
+    )
+    op.create_table(
+        "import_arrival",
+        sa.Column("receipt_id", ID, nullable=False),
+        sa.Column("first_id", ID, nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("marks", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["receipt_id"], ["import_receipt.id"], name=op.f("fk_import_arrival_receipt_id_import_receipt")
+        ),
+        sa.PrimaryKeyConstraint("receipt_id", "first_id", name=op.f("pk_import_arrival")),
+    )
+    op.create_table(
+        "import_change",
+        sa.Column("subscriber_id", ID, nullable=False),
+        sa.Column("receipt_id", ID, nullable=False),
+        sa.Column("changes", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["receipt_id"], ["import_receipt.id"], name=op.f("fk_import_change_receipt_id_import_receipt")
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name=op.f("fk_import_change_subscriber_id_subscriber"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "receipt_id", name=op.f("pk_import_change")),
+    )
     op.create_table(
         "mailing",
         sa.Column("id", ID, nullable=False),
@@ -171,4 +230,33 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("state NOT IN ('refused', 'skipped')"),
         postgresql_where=sa.text("state NOT IN ('refused', 'skipped')"),
+    )
+    _keep_consent()
+
+
+def _keep_consent() -> None:
+    """Let nobody change or take away a consent record; only whose it is may be forgotten."""
+    columns = ("id", "address_hash", "list_id", "wording", "method", "origin", "at")
+    if op.get_bind().dialect.name == "sqlite":
+        same = " AND ".join(f"NEW.{column} IS OLD.{column}" for column in columns)
+        said = "SELECT RAISE(ABORT, 'consent records are never changed');"
+        op.execute(
+            "CREATE TRIGGER consent_record_unchanged BEFORE UPDATE ON consent_record "
+            f"WHEN NOT (NEW.subscriber_id IS NULL AND {same}) BEGIN {said} END"
+        )
+        op.execute(f"CREATE TRIGGER consent_record_kept BEFORE DELETE ON consent_record BEGIN {said} END")
+        return
+    same = " AND ".join(f"NEW.{column} IS NOT DISTINCT FROM OLD.{column}" for column in columns)
+    op.execute(
+        "CREATE FUNCTION consent_record_unchanged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF TG_OP = 'UPDATE' THEN IF NEW.subscriber_id IS NULL AND {same} THEN RETURN NEW; END IF; END IF; "
+        "RAISE EXCEPTION 'consent records are never changed'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER consent_record_unchanged BEFORE UPDATE OR DELETE ON consent_record "
+        "FOR EACH ROW EXECUTE FUNCTION consent_record_unchanged()"
+    )
+    op.execute(
+        "CREATE TRIGGER consent_record_kept BEFORE TRUNCATE ON consent_record "
+        "FOR EACH STATEMENT EXECUTE FUNCTION consent_record_unchanged()"
     )
