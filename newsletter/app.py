@@ -17,12 +17,12 @@ from newsletter.errors import EditionInvalidError, Finding, ListNotFoundError, S
 from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
-    from newsletter.audience.privacy import Erased, Handed
-    from newsletter.database.backup import Backup
     from newsletter.audience.importing import Imported, ImportOrder, RowOutcome
+    from newsletter.audience.privacy import Erased, Handed
     from newsletter.audience.receipts import Receipt
-    from newsletter.audience.undoing import Undone
     from newsletter.audience.subscribers import Subscriber
+    from newsletter.audience.undoing import Undone
+    from newsletter.database.backup import Backup
     from newsletter.database.connection import Database
     from newsletter.people import People
     from newsletter.rendering.composition import Composition

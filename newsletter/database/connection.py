@@ -31,6 +31,12 @@ CONNECT_SECONDS = 10
 COPIES = 3
 """How many copies from before a migration are kept, the newest."""
 
+_UNUSABLE = (
+    "The database address in the settings cannot be used. "
+    "Write it as sqlite:///subscribers/newsletter.db or postgresql://user@host/name (which needs "
+    "pip install 'stayintheloop[postgres]'), or leave [database] url out."
+)
+
 _WRITES = "newsletter_writes"
 
 _WRITERS_TURN = 0x6E657773  # "news": the advisory lock of whoever writes; of this database only
@@ -119,18 +125,14 @@ def open_database(url: str) -> Database:
         if path is not None:
             _make_private(path)
         engine = sa.create_engine(address, connect_args=_connecting(address))
-        if engine.dialect.name not in {"sqlite", "postgresql"}:
-            raise NoSuchModuleError(engine.dialect.name)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise DatabaseError(
-            "The database address in the settings cannot be used. "
-            "Write it as sqlite:///subscribers/newsletter.db or postgresql://user@host/name (which needs "
-            "pip install 'stayintheloop[postgres]'), or leave [database] url out."
-        ) from error
+        raise DatabaseError(_UNUSABLE) from error
     except OSError as error:
         raise DatabaseError(
             f"The database file «{path}» cannot be made: {error.strerror}. Check that its folder can be written to."
         ) from error
+    if engine.dialect.name not in {"sqlite", "postgresql"}:
+        raise DatabaseError(_UNUSABLE)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)

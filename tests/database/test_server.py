@@ -73,9 +73,8 @@ def test_who_only_reads_cannot_write_on_either_kind(database: Database) -> None:
         assert "sneaked" not in connection.scalars(sa.select(list_.c.slug)).all()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_connection_that_the_server_ends_is_told_and_the_next_one_works(database: Database) -> None:
-    if database.engine.dialect.name != "postgresql":
-        pytest.skip("a file has no server")
 
     def lose() -> None:
         with database.write() as connection, database.engine.connect() as other:
@@ -89,9 +88,8 @@ def test_a_connection_that_the_server_ends_is_told_and_the_next_one_works(databa
         assert "lost" not in connection.scalars(sa.select(list_.c.slug)).all()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_text_that_the_server_cannot_keep_is_told(database: Database) -> None:
-    if database.engine.dialect.name != "postgresql":
-        pytest.skip("SQLite keeps it")
     with pytest.raises(DatabaseError, match="character that the database cannot keep"), database.write() as connection:
         connection.execute(sa.insert(list_).values(slug="a\0b"))
 

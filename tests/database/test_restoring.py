@@ -1,0 +1,85 @@
+"""Backup, restore and erase at the front door: keys, files beside, and what is asked before anything is replaced."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from newsletter.app import Newsletter
+from newsletter.cli import run
+from newsletter.database.backup import read_backup
+from newsletter.errors import ConfigError, UsageError
+from newsletter.project import open_project
+from newsletter.starter import start_project
+
+PASSPHRASE = {"NEWSLETTER_BACKUP_PASSPHRASE": "correct horse battery staple"}
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+SOMEBODY = "maya@example.org"
+
+
+def opened(folder: Path, environ: dict[str, str] | None = None) -> Newsletter:
+    if not folder.exists():
+        start_project(folder)
+    return Newsletter(open_project(folder, environ or {}), lambda: NOW)
+
+
+@pytest.fixture
+def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A project with the people of the example list, who got an edition in the outbox."""
+    folder = tmp_path / "ours"
+    opened(folder)
+    monkeypatch.chdir(folder)
+    assert run(["subscribers", "import", "subscribers/example.csv", "--list", "community"]) == 0
+    assert run(["send", "welcome", "--list", "community", "--hold", "0", "--yes"]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def test_an_encrypted_backup_brings_its_key_to_a_new_project(filled: Path, tmp_path: Path) -> None:
+    opened(filled, PASSPHRASE).backup(tmp_path / "all.backup")
+    new = opened(tmp_path / "new", PASSPHRASE)
+    before = new.project.secret_key()
+    restored, aside = new.restore(tmp_path / "all.backup")
+    assert (restored.people, aside) == (12, None)
+    assert new.project.secret_key() == opened(filled).project.secret_key() != before
+    kept = new.project.root / "subscribers" / "secret.key.before-restore"
+    assert kept.read_bytes().strip() == before
+    assert [standing.mailable for standing in new.lists()] == [12]
+
+
+def test_a_backup_of_another_key_without_it_is_refused(filled: Path, tmp_path: Path) -> None:
+    opened(filled).backup(tmp_path / "plain.backup")
+    opened(filled, PASSPHRASE).backup(tmp_path / "sealed.backup")
+    with pytest.raises(ConfigError, match="another secret key"):
+        opened(tmp_path / "new").restore(tmp_path / "plain.backup")
+    fixed = opened(tmp_path / "new", PASSPHRASE | {"NEWSLETTER_SECRET_KEY": "k" * 40})
+    with pytest.raises(ConfigError, match="another secret key"):
+        fixed.restore(tmp_path / "sealed.backup")
+    assert [standing.mailable for standing in fixed.lists()] == [0]
+
+
+def test_people_are_replaced_only_when_somebody_says_so_and_are_kept_in_a_file(filled: Path, tmp_path: Path) -> None:
+    newsletter = opened(filled)
+    newsletter.backup(tmp_path / "all.backup")
+    with pytest.raises(UsageError, match="--yes"):
+        newsletter.restore(tmp_path / "all.backup")
+    _, aside = newsletter.restore(tmp_path / "all.backup", replace=True)
+    assert aside is not None
+    assert aside.stat().st_mode & 0o777 == 0o600
+    assert read_backup(aside, passphrase=None).people == 12
+
+
+def test_erasing_takes_the_messages_out_of_the_outbox_and_names_the_table(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def holding() -> list[str]:
+        files = (path for path in (filled / "outbox").rglob("*") if path.is_file())
+        return sorted(path.suffix for path in files if SOMEBODY.encode() in path.read_bytes())
+
+    assert holding() == [".eml", ".html"]
+    assert run(["subscribers", "erase", SOMEBODY, "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert holding() == []
+    assert "00000001.eml" in said
+    assert "example.csv still holds this address" in said
+    assert len(list((filled / "outbox").rglob("*.eml"))) == 11
