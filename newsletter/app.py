@@ -151,12 +151,15 @@ class Newsletter:
         Raises:
             DatabaseError: It cannot be opened.
         """
-        from newsletter.audience.lists import ensure_lists
+        from newsletter.audience.lists import ensure_lists, lacks_lists
         from newsletter.database.connection import open_database
 
         with open_database(self.project.database_url) as database:
-            with database.write() as connection:
-                ensure_lists(connection, self.project.settings.lists)
+            with database.read() as connection:
+                new = lacks_lists(connection, self.project.settings.lists)
+            if new:  # only then: a writer would wait for an import to end
+                with database.write() as connection:
+                    ensure_lists(connection, self.project.settings.lists)
             yield database
 
     def lists(self) -> list[ListStanding]:

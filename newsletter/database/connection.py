@@ -7,6 +7,7 @@ before its message leaves), readers never wait for a writer (WAL), and nobody el
 
 import contextlib
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ from newsletter.errors import DatabaseError
 
 BUSY_SECONDS = 30
 """How long a write waits for another process to finish its own."""
+
+_OLDEST_SQLITE = (3, 35)
+"""The first that says which rows an UPDATE changed (RETURNING)."""
 
 _WRITES = "newsletter_writes"
 
@@ -40,8 +44,12 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads: it sees one moment of the database, and waits for nobody."""
-        with self.engine.begin() as connection:
+        """A transaction that only reads: it sees one moment of the database, and waits for nobody.
+
+        Raises:
+            DatabaseError: The database is damaged or out of reach.
+        """
+        with _in_plain_words(self.path), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -49,15 +57,12 @@ class Database:
         """A transaction that writes: all of it is on the disk afterwards, or, after an exception, none of it.
 
         Raises:
-            DatabaseError: Another process kept the database busy for too long, or the disk is full.
+            DatabaseError: Another process kept the database busy for too long, the disk is full, or as for `read`.
         """
-        try:
-            with self.engine.connect() as connection:
-                connection.execution_options(**{_WRITES: True})
-                with connection.begin():
-                    yield connection
-        except sa.exc.OperationalError as error:
-            raise _explained(error, self.path) from error
+        with _in_plain_words(self.path), self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         """Give all connections back."""
@@ -85,6 +90,11 @@ def open_database(url: str) -> Database:
         if path is not None:
             _make_private(path)
         engine = sa.create_engine(address)
+        if path is not None and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise DatabaseError(
+                f"This Python comes with SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, _OLDEST_SQLITE))} or "
+                "newer is needed. Use a newer Python."
+            )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(
             "The database address in the settings cannot be used. "
@@ -103,9 +113,6 @@ def open_database(url: str) -> Database:
     except DatabaseError:
         database.close()
         raise
-    except DriverError as error:
-        database.close()
-        raise _explained(error, path) from error
     return database
 
 
@@ -183,6 +190,17 @@ def _bring_up_to_date(database: Database) -> None:
             from newsletter.database.migrations import migrate  # noqa: PLC0415 - Alembic takes long to load
 
             migrate(connection)
+
+
+@contextlib.contextmanager
+def _in_plain_words(path: Path | None) -> Iterator[None]:
+    """Turn what the driver says about the database as a whole into a sentence; what it says about a row stays."""
+    try:
+        yield
+    except DriverError as error:
+        if type(error) in {DriverError, sa.exc.OperationalError}:
+            raise _explained(error, path) from error
+        raise
 
 
 def _explained(error: DriverError, path: Path | None) -> DatabaseError:

@@ -181,12 +181,13 @@ class _Explainer:
 
     def _backslash(self) -> Slip:
         row, value = self.row, self.row.bare_value()
+        at = row.start + max(row.text.rfind("\\", 0, self.column), 0)
         what = "In a text in double quotes a backslash \\ begins a special sign, and there is none like this."
         if value.startswith('"') and _CLOSED.fullmatch(value) and "'" not in value:
             new = f"'{value[1:-1]}'"
             mended = self.lines.mended(row.number, row.text[: row.value_column] + new)
-            return Slip(what, f"Use single quotes: {shown(row.written(new))}", self.error.at, mended)
-        return Slip(what, "Write two backslashes for one.", self.error.at)
+            return Slip(what, f"Use single quotes: {shown(row.written(new))}", at, mended)
+        return Slip(what, "Write two backslashes for one.", at)
 
     def _text_behind_bar(self) -> Slip:
         row = self.row
@@ -339,7 +340,10 @@ class _Explainer:
             line = f"{row.text[:indent]}- {row.text[indent:]}"
             fix = "Begin each block with a dash: - kind: …"
             return Slip(
-                "A dash is missing before this block.", fix, row.start + indent, self._moved(row.number, 2, line)
+                "A dash is missing before this block.",
+                fix,
+                row.start + indent,
+                self._moved(row.number, 2, line, siblings=True),
             )
         if not columns:
             return Slip(
@@ -361,13 +365,14 @@ class _Explainer:
         line = " " * column + row.text.lstrip()
         return Slip(what, fix, row.start + indent, self._moved(row.number, column - indent, line))
 
-    def _moved(self, number: int, by: int, line: str) -> str:
-        """The file with one line written anew, and the lines below that hang on it moved along."""
+    def _moved(self, number: int, by: int, line: str, *, siblings: bool = False) -> str:
+        """The file with one line written anew, and the lines below that hang on it, or stand by it, moved along."""
         indent = self.row.indent
         lines = [*self.lines.lines[:number], line, *self.lines.lines[number + 1 :]]
         for below in range(number + 1, len(lines)):
             text = lines[below]
-            if text.strip() and len(text) - len(text.lstrip()) <= indent:
+            outer = len(text) - len(text.lstrip()) - indent
+            if text.strip() and (outer < 0 or (outer == 0 and (not siblings or text.lstrip().startswith("-")))):
                 break
             lines[below] = " " * by + text if by > 0 else text[-by:] if not text[:-by].strip() else text.lstrip()
         return "\n".join(lines)

@@ -11,7 +11,7 @@ from newsletter.expressions import Slot, parse_text
 from newsletter.project import Project
 from newsletter.rendering.compose import compose, weigh
 from newsletter.rendering.composition import Composition
-from newsletter.rendering.theme import Theme
+from newsletter.rendering.theme import open_theme
 from newsletter.rendering.view import Loc
 
 
@@ -91,7 +91,7 @@ def _texts(value: object, loc: Loc) -> Iterator[tuple[Loc, str]]:
 def _foreign_words(file: EditionFile, project: Project) -> list[Finding]:
     """An edition in a language for which the theme has no words of its own."""
     language = file.edition.language or project.settings.newsletter.language
-    if Theme(project.templates).speaks(language):
+    if open_theme(project.templates).speaks(language):
         return []
     return [
         file.finding(

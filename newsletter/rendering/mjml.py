@@ -40,9 +40,10 @@ _BARE_ZERO = re.compile(r"(?<![\w.#-])0(?![\w.%])")
 _SHORT_HEX = re.compile(r"#([0-9a-fA-F])([0-9a-fA-F])([0-9a-fA-F])\Z")
 _XML_ENTITIES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
-_TOKEN = re.compile(r"<[^>]*>|[^<]+")
+_TAG = re.compile(r"<[^>]*>")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ATTRIBUTE = re.compile(r'([a-zA-Z:-]+)="([^"]*)"')
+_HREF = re.compile(r' href="([^"]*)"')
 _BODY_START = re.compile(r"<body[^>]*>")
 _PREVIEW = '<div style="display:none;font-size:1px;'
 
@@ -315,29 +316,25 @@ def _check(page: str, segments: list[Segment]) -> None:
         raise CompileError("A component of MJML was left uncompiled. Please report this.")
     shown = _COMMENT.sub("", page)
     start = _BODY_START.search(shown)
-    words: list[str] = []
-    links: list[str] = []
-    for token in _TOKEN.findall(shown[start.end() :] if start else ""):
-        if not token.startswith("<"):
-            words.append(token)
-        elif not token.startswith("</"):
-            _check_tag(token, links)
-    text = "".join(html.unescape("".join(words)).split())
+    body = shown[start.end() :] if start else ""
+    tags = _TAG.findall(body)
+    for tag in dict.fromkeys(tags):  # most occur many times
+        _check_tag(tag)
+    text = "".join(html.unescape(_TAG.sub("", body)).split())
+    links = [html.unescape(href[1]) for tag in tags if tag.startswith("<a ") and (href := _HREF.search(tag))]
     _compare("text", text, "".join(segment.words for segment in segments))
     _compare("links", "\n".join(links), "\n".join(_SPACE.sub(" ", link) for s in segments for link in s.links))
 
 
-def _check_tag(token: str, links: list[str]) -> None:
-    if "\\" in token:
-        raise CompileError(f"The MJML compiler corrupted an attribute: {token[:120]} Please report this.")
-    attributes = dict(_ATTRIBUTE.findall(token))
-    if not attributes.keys() <= OUTPUT_ATTRIBUTES:
-        strange = ", ".join(sorted(attributes.keys() - OUTPUT_ATTRIBUTES))
+def _check_tag(tag: str) -> None:
+    if "\\" in tag:
+        raise CompileError(f"The MJML compiler corrupted an attribute: {tag[:120]} Please report this.")
+    names = {name for name, _ in _ATTRIBUTE.findall(tag)}
+    if not names <= OUTPUT_ATTRIBUTES:
+        strange = ", ".join(sorted(names - OUTPUT_ATTRIBUTES))
         raise CompileError(f"The MJML compiler made an attribute that nobody wrote: {strange}. Please report this.")
-    if token.startswith("<img") and not {"alt", "width"} <= attributes.keys():
-        raise CompileError(f"A picture has no alt text or no width: {token[:120]}")
-    if token.startswith("<a ") and "href" in attributes:
-        links.append(html.unescape(attributes["href"]))
+    if tag.startswith("<img") and not {"alt", "width"} <= names:
+        raise CompileError(f"A picture has no alt text or no width: {tag[:120]}")
 
 
 def _compare(kind: str, got: str, wanted: str) -> None:
