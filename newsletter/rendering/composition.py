@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from newsletter.errors import CompileError
 from newsletter.expressions import parse_expression
-from newsletter.rendering.mjml import Segment, compile_mjml
+from newsletter.rendering.mjml import Segment, compile_mjml, join
 from newsletter.rendering.pieces import Context, Fill, Pieces
 from newsletter.rendering.plaintext import TextSegment, finish
 from newsletter.rendering.slots import Marks
@@ -158,7 +158,7 @@ class Composition:
             key=key,
             html=self.marks.cut_html(page),
             text=self.marks.cut_text(text),
-            mjml="".join(segment.mjml for segment in segments),
+            mjml=join(segments),
         )
 
     def dump(self) -> bytes:

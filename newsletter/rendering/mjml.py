@@ -7,6 +7,7 @@ checks the result against what went in, every time: nothing that was written may
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 from xml.parsers import expat
@@ -45,6 +46,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ATTRIBUTE = re.compile(r'([a-zA-Z:-]+)="([^"]*)"')
 _HREF = re.compile(r' href="([^"]*)"')
 _BODY_START = re.compile(r"<body[^>]*>")
+_EMPTY_ROW = re.compile(r"<mj-section[^>]*>(?:<mj-column[^>]*></mj-column>)+</mj-section>")
 _PREVIEW = '<div style="display:none;font-size:1px;'
 
 
@@ -290,15 +292,19 @@ def _well_formed(source: str) -> str:
 # The compiler
 
 
+def join(segments: Iterable[Segment]) -> str:
+    """These segments as one document; a row in which nothing is left, as its blocks are hidden, goes with them."""
+    return _EMPTY_ROW.sub("", "".join(segment.mjml for segment in segments))
+
+
 def compile_mjml(segments: list[Segment], *, language: str, direction: str) -> str:
     """The HTML of these segments, checked against what went in.
 
     Raises:
         CompileError: The compiler refused, panicked, or changed what was written.
     """
-    source = "".join(segment.mjml for segment in segments)
     try:
-        page = mjml2html(source, fonts={})
+        page = mjml2html(join(segments), fonts={})
     except BaseException as error:
         # A panic of the compiler is a BaseException of a class that cannot be imported.
         if isinstance(error, ValueError) or type(error).__name__ == "PanicException":

@@ -1,4 +1,4 @@
-"""Every mistake of an edition's file is told at once: file, line, column, block in words, what is wrong, what to write."""
+"""Every mistake of an edition's file is told at once: file, line, column, block in words, what is wrong, what to do."""
 
 import pytest
 
@@ -73,28 +73,50 @@ def test_the_error_shows_all_of_them(read):
     with pytest.raises(EditionInvalidError) as error:
         read(BROKEN)
     assert str(error.value).count("\n") == len(error.value.findings) - 1
-    assert 'editions/demo/edition.yaml:3:1: There is no field «serie» in an edition. Write series.' in str(error.value)
+    assert "editions/demo/edition.yaml:3:1: There is no field «serie» in an edition. Write series." in str(error.value)
 
 
 def test_no_sentence_speaks_of_programs(findings):
     for finding in findings(BROKEN):
         assert finding.what.endswith(".")
         text = f"{finding.what} {finding.fix}".lower()
-        for word in ("pydantic", "validat", "mapping", "scalar", "dict", "str ", "tuple", "union", "token", "none", "parse", "input should"):
+        for word in (
+            "pydantic",
+            "validat",
+            "mapping",
+            "scalar",
+            "dict",
+            "str ",
+            "tuple",
+            "union",
+            "token",
+            "none",
+            "parse",
+            "input should",
+        ):
             assert word not in text, text
 
 
 @pytest.mark.parametrize(
     ("block", "sentence"),
     [
-        ("kind: spotlight\norganization: O", "2:1 There is no field «organization» in a spotlight block. Write organisation."),
+        (
+            "kind: spotlight\norganization: O",
+            "2:1 There is no field «organization» in a spotlight block. Write organisation.",
+        ),
         ("kind: text\nBody: B", "2:1 There is no field «Body» in a text block. Write body."),
-        ("kind: divider\ncolour: red", "2:1 There is no field «colour» in a divider block. Its fields are kind, when, silence."),
+        (
+            "kind: divider\ncolour: red",
+            "2:1 There is no field «colour» in a divider block. Its fields are kind, when, silence.",
+        ),
         ("kind: button\nlabel: L\nurl: https://example.org\nurls: x", "4:1 There is no field «urls»"),
         ("kind: text", "1:1 The field «body» is missing: a text block needs it. Add a line body: …"),
         ("kind: text\nbody:", "2:1 body is empty. Write something after the colon."),
         ("kind: text\nbody: ''", "2:7 body: There is nothing in this text."),
-        ('kind: image\nsrc: images/a.png\nalt:', '3:1 alt is empty. Say in words what the picture shows; write "" if it only decorates.'),
+        (
+            "kind: image\nsrc: images/a.png\nalt:",
+            '3:1 alt is empty. Say in words what the picture shows; write "" if it only decorates.',
+        ),
         ("kind: texts\nbody: B", "1:7 There is no kind of block «texts». Write kind: text. What else"),
         ("kind: zzz", "1:7 There is no kind of block «zzz». Write text, heading,"),
         ("kind:", "1:1 The kind of this block must be one word."),
@@ -107,18 +129,40 @@ def test_no_sentence_speaks_of_programs(findings):
         ("", "1:0 A block must have fields, but there is nothing."),
         ("kind: text\nbody: [a, b]", "2:1 body must be a text, but there is a list."),
         ("kind: text\nbody: {a: b}", "2:1 body must be a text, but there is a part with fields of its own."),
-        ("kind: spotlight\norganisation: O\ntopics: One, two", "3:1 topics must be a list, but there is a text. Write topics: [One, two]"),
-        ("kind: spotlight\norganisation: O\ntopics:\n  - Data: sharing", '4:5 topics 1 must be a text, but there is a part with fields of its own. If the colon belongs to the text, put the text in quotes: "Data: sharing"'),
-        ("kind: spotlight\norganisation: O\nlink: https://example.org", "3:7 link must have fields of its own, but there is a text. Write under it label: … and url: …"),
-        ("kind: spotlight\norganisation: O\nlink: {lable: L, url: 'https://example.org'}", "3:8 There is no field «lable» in a link. Write label."),
-        ("kind: spotlight\norganisation: O\nimage: {src:images/a.png, alt: A}", "3:9 A blank is missing after the colon. Write src: …"),
+        (
+            "kind: spotlight\norganisation: O\ntopics: One, two",
+            "3:1 topics must be a list, but there is a text. Write topics: [One, two]",
+        ),
+        (
+            "kind: spotlight\norganisation: O\ntopics:\n  - Data: sharing",
+            "4:5 topics 1 must be a text, but there is a part with fields of its own. "
+            'If the colon belongs to the text, put the text in quotes: "Data: sharing"',
+        ),
+        (
+            "kind: spotlight\norganisation: O\nlink: https://example.org",
+            "3:7 link must have fields of its own, but there is a text. Write under it label: … and url: …",
+        ),
+        (
+            "kind: spotlight\norganisation: O\nlink: {lable: L, url: 'https://example.org'}",
+            "3:8 There is no field «lable» in a link. Write label.",
+        ),
+        (
+            "kind: spotlight\norganisation: O\nimage: {src:images/a.png, alt: A}",
+            "3:9 A blank is missing after the colon. Write src: …",
+        ),
         ("kind: links\nitems: []", "2:1 items is empty. Write at least 1."),
-        ("kind: links\nitems: [{label: L}]", "2:9 The field «url» is missing: a line of links needs it. Add a line url: https://…"),
+        (
+            "kind: links\nitems: [{label: L}]",
+            "2:9 The field «url» is missing: a line of links needs it. Add a line url: https://…",
+        ),
         ("kind: stats\nitems: [{label: L}]", "2:9 The field «value» is missing: a figure needs it."),
         ("kind: callout\nbody: B\ntone: warnung", "3:7 tone cannot be «warnung». Write warning."),
         ("kind: callout\nbody: B\ntone: zzz", "3:7 tone cannot be «zzz». Write info, warning or success."),
         ("kind: heading\ntext: T\nlevel: 1", "3:8 level cannot be «1». Write 2 or 3."),
-        ("kind: columns\ncolumns:\n  - kind: divider\n  - - kind: divider", "3:5 This column must be a list, but there is a part with fields of its own."),
+        (
+            "kind: columns\ncolumns:\n  - kind: divider\n  - - kind: divider",
+            "3:5 This column must be a list, but there is a part with fields of its own.",
+        ),
         ("kind: columns\ncolumns: [[], [{kind: divider}]]", "2:11 This column is empty. Begin a block with - kind: …"),
         ("kind: divider\nwhen: [a]", "2:1 when must be a text, but there is a list."),
     ],
@@ -149,7 +193,11 @@ def test_what_is_no_edition_at_all(text, sentence, findings):
     [
         ("blocks:\n", "blocks is empty. Begin each block with a dash: - kind: …"),
         ("blocks: []\n", "blocks is empty. Begin a block with - kind: …"),
-        ("blocks:\n  kind: text\n  body: B\n", "blocks must be a list, but there is a part with fields of its own. Begin each block with a dash: - kind: …"),
+        (
+            "blocks:\n  kind: text\n  body: B\n",
+            "blocks must be a list, but there is a part with fields of its own. "
+            "Begin each block with a dash: - kind: …",
+        ),
         ("", "The field «blocks» is missing: an edition needs it. Add a line blocks: …"),
     ],
 )
@@ -158,7 +206,9 @@ def test_an_edition_without_blocks(blocks, sentence, findings):
 
 
 def test_a_mistake_in_a_column_of_wrong_blocks_does_not_make_the_column_empty(findings):
-    text = "title: T\nsubject: S\nblocks:\n  - kind: columns\n    columns:\n      - - kind: txt\n      - - kind: divider\n"
+    text = (
+        "title: T\nsubject: S\nblocks:\n  - kind: columns\n    columns:\n      - - kind: txt\n      - - kind: divider\n"
+    )
     assert [(f.rule, f.line) for f in findings(text)] == [("unknown-kind", 6)]
 
 
@@ -178,13 +228,19 @@ def test_a_mistake_in_a_column_of_wrong_blocks_does_not_make_the_column_empty(fi
     ],
 )
 def test_a_mistake_inside_a_text_is_told_at_its_character(style, places, findings):
-    found = [f for f in findings(f"title: T\nsubject: S\nblocks:\n  - body: {style}\n    kind: text\n") if f.rule == "expression"]
+    found = [
+        f
+        for f in findings(f"title: T\nsubject: S\nblocks:\n  - body: {style}\n    kind: text\n")
+        if f.rule == "expression"
+    ]
     assert [(f.line, f.column) for f in found] == [places]
 
 
 def test_lines_are_counted_as_editors_do(findings):
     for end in ("\n", "\r\n", "\r"):
-        text = end.join(["\ufefftitle: é́", "subject: S", "blocks:", "  - kind: text", "    body: |", "      ä {{ x }}", ""])
+        text = end.join(
+            ["\ufefftitle: é́", "subject: S", "blocks:", "  - kind: text", "    body: |", "      ä {{ x }}", ""]
+        )
         assert [(f.line, f.column) for f in findings(text)] == [(6, 12)]
 
 
@@ -192,7 +248,7 @@ def test_a_block_is_named_by_what_its_writer_knows_it_by(findings):
     text = "title: T\nsubject: S\nblocks:\n"
     names = {kind: model.named_by for kind, model in KINDS.items() if model.named_by}
     for kind, field in names.items():
-        text += f"  - {{kind: {kind}, {field}: \"A  long\\nname {'x' * 60}\", zzz: 1}}\n"
+        text += f'  - {{kind: {kind}, {field}: "A  long\\nname {"x" * 60}", zzz: 1}}\n'
     for finding in findings(text):
         if finding.rule == "unknown-field":
             assert "«A long name xxxx" in finding.block
@@ -208,7 +264,12 @@ def test_findings_can_be_made_for_any_part_of_a_file(read):
 
     def place(*loc, **more):
         finding = file.finding(loc, "rule", "What.", "Fix.", Severity.SHOULD_FIX, **more)
-        assert (finding.rule, finding.what, finding.fix, finding.severity) == ("rule", "What.", "Fix.", Severity.SHOULD_FIX)
+        assert (finding.rule, finding.what, finding.fix, finding.severity) == (
+            "rule",
+            "What.",
+            "Fix.",
+            Severity.SHOULD_FIX,
+        )
         return finding.line, finding.column, finding.block
 
     spotlight = "block 2, spotlight «ECPAT International»"

@@ -39,8 +39,51 @@ FIELDS = {
     },
 }
 PIECES = st.sampled_from(
-    ["\n", "\n  ", "\n    ", "- ", ": ", ":", "'", '"', "{", "}", "[", "]", "{{", "}}", "|", ">", "#", " #", "\t", "&a", "*a", "!t", "%", "@", "? ", ",", "\\", "---",
-     "...", "~", "kind", "text", "body", "blocks", "title", "é", "\u2028", "\0", "**", "](", "<b>", "é", " "]
+    [
+        "\n",
+        "\n  ",
+        "\n    ",
+        "- ",
+        ": ",
+        ":",
+        "'",
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        "{{",
+        "}}",
+        "|",
+        ">",
+        "#",
+        " #",
+        "\t",
+        "&a",
+        "*a",
+        "!t",
+        "%",
+        "@",
+        "? ",
+        ",",
+        "\\",
+        "---",
+        "...",
+        "~",
+        "kind",
+        "text",
+        "body",
+        "blocks",
+        "title",
+        "é",
+        "\u2028",
+        "\0",
+        "**",
+        "](",
+        "<b>",
+        "é",
+        " ",
+    ]
 )
 
 
@@ -50,7 +93,10 @@ def value_of(edition, name):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.sampled_from(sorted(FIELDS)), st.text(max_size=40) | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40))
+@given(
+    st.sampled_from(sorted(FIELDS)),
+    st.text(max_size=40) | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40),
+)
 def test_a_text_in_double_quotes_is_read_as_it_is_or_refused(name, text):
     """JSON strings are YAML's double-quoted texts."""
     written = json.dumps(text)
@@ -63,7 +109,11 @@ def test_a_text_in_double_quotes_is_read_as_it_is_or_refused(name, text):
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode) | st.lists(PIECES, max_size=60).map("".join).map(str.encode))
+@given(
+    st.binary(max_size=200)
+    | st.text(max_size=200).map(str.encode)
+    | st.lists(PIECES, max_size=60).map("".join).map(str.encode)
+)
 def test_any_bytes_are_an_edition_or_invalid(data):
     import tempfile
     from pathlib import Path
@@ -95,7 +145,11 @@ def test_mistakes_in_a_good_file_are_told_inside_it(data):
 
 
 @settings(deadline=None)
-@given(st.text(st.sampled_from("ab \n'\"\\:#é日-"), max_size=40), st.sampled_from(["plain", "'", '"', "|", ">"]), st.integers(0, 40))
+@given(
+    st.text(st.sampled_from("ab \n'\"\\:#é日-"), max_size=40),
+    st.sampled_from(["plain", "'", '"', "|", ">"]),
+    st.integers(0, 40),
+)
 def test_every_visible_character_of_a_text_is_found_in_its_file(text, style, offset):
     text = " ".join(text.split()) if style in {"plain", "'"} else text
     written = {
@@ -105,7 +159,11 @@ def test_every_visible_character_of_a_text_is_found_in_its_file(text, style, off
         ">": ">2-\n" + "\n".join("  " + line for line in text.split("\n")),
     }.get(style, text)
     document, flaws = read_document(f"a: {written}\nb: c\n", frozenset())
-    if flaws or not isinstance(document.root, Mapping) or not isinstance(scalar := document.root.entries["a"].value, Scalar):
+    if (
+        flaws
+        or not isinstance(document.root, Mapping)
+        or not isinstance(scalar := document.root.entries["a"].value, Scalar)
+    ):
         return
     if offset < len(scalar.text) and not scalar.text[offset].isspace():
         found = document.text[document.inside(scalar, offset) :]
@@ -135,7 +193,9 @@ def test_the_tree_lies_inside_its_file(text):
 def test_any_title_begins_an_edition_or_is_refused(title):
     try:
         fresh = starter_edition(title)
-        copied = edition_from("title: A  # keep\nsubject: >\n  B\n  C\ndate: 2026-01-01\nblocks: [{kind: divider}]\n", title)
+        copied = edition_from(
+            "title: A  # keep\nsubject: >\n  B\n  C\ndate: 2026-01-01\nblocks: [{kind: divider}]\n", title
+        )
     except EditionInvalidError as error:
         assert error.findings  # noqa: PT017 both ends are right
         return

@@ -1,4 +1,4 @@
-"""Files that no writer means to write are refused within a second, in words, and nothing outside the project is read."""
+"""Files that no writer means to write are refused within a second, and nothing outside the project is read."""
 
 import os
 import time
@@ -18,7 +18,9 @@ def filled(part: str, head: str = HEAD, end: str = "") -> str:
 
 
 def bodies(part: str) -> str:
-    return HEAD + "".join(f"  - kind: text\n    body: |\n      {part * (9_000 // len(part))}\n" for _ in range(FULL // 9_100))
+    return HEAD + "".join(
+        f"  - kind: text\n    body: |\n      {part * (9_000 // len(part))}\n" for _ in range(FULL // 9_100)
+    )
 
 
 HOSTILE = {

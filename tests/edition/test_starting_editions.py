@@ -7,7 +7,9 @@ from newsletter.edition.starting import edition_from, slug_of, starter_edition
 from newsletter.errors import EditionInvalidError
 
 
-@pytest.mark.parametrize("title", ["Data Sharing", 'Say "hi": it\'s {x} & #1', "C:\\Data", "数据", "{% raw", "- a", "Yes"])
+@pytest.mark.parametrize(
+    "title", ["Data Sharing", 'Say "hi": it\'s {x} & #1', "C:\\Data", "数据", "{% raw", "- a", "Yes"]
+)
 def test_a_fresh_edition_is_right_as_it_is(title):
     if title.startswith("{%"):
         title = title.replace("{%", "{ %")
@@ -53,7 +55,10 @@ blocks:
     ("text", "copy"),
     [
         ("{title: a, date: 2026-01-01, subject: b}", '{title: "N", date: null, subject: "N"}'),
-        ('{"title": "a",\n "date": "2026-01-01",\n "subject": "b"}', '{"title": "N",\n "date": null,\n "subject": "N"}'),
+        (
+            '{"title": "a",\n "date": "2026-01-01",\n "subject": "b"}',
+            '{"title": "N",\n "date": null,\n "subject": "N"}',
+        ),
         ("title: a\r\ndate: 2026-01-01\r\nsubject: b\r\n", 'title: "N"\nsubject: "N"\n'),
         ("title: a\ndate:\n  2026-01-01\nsubject: b", 'title: "N"\nsubject: "N"'),
         ("title: a\nsubject: b\ndate: 2026-01-01", 'title: "N"\nsubject: "N"\n'),

@@ -1,4 +1,4 @@
-"""The slips that people make in YAML are told in words, at their place, and the rest of the file is read all the same."""
+"""Slips in YAML are told in words, at their place, and the rest of the file is read all the same."""
 
 import pytest
 
@@ -50,8 +50,14 @@ def test_a_text_that_needs_quotes(value, column, sign, written):
 
 @pytest.mark.parametrize(
     ("value", "sign"),
-    [("{{ first_name }}", "curly bracket"), ("&amp more", "«&»"), ("!important news", "exclamation mark"), ("*alias", "asterisk"),
-     ("!!python/object/apply:os.system [ls]", "exclamation mark"), ("&anchor [a, b]", "«&»")],
+    [
+        ("{{ first_name }}", "curly bracket"),
+        ("&amp more", "«&»"),
+        ("!important news", "exclamation mark"),
+        ("*alias", "asterisk"),
+        ("!!python/object/apply:os.system [ls]", "exclamation mark"),
+        ("&anchor [a, b]", "«&»"),
+    ],
 )
 def test_a_sign_that_yaml_would_have_accepted(value, sign):
     """These are no mistakes to a YAML reader, which would make an alias, an anchor, a tag or a mapping of them."""
@@ -65,7 +71,7 @@ def test_a_sign_that_yaml_would_have_accepted(value, sign):
 def test_a_condition_keeps_its_own_quotes():
     root, told = read('blocks:\n  - kind: divider\n    when: "a" in tags or tags == "b"\n')
     assert told[0][:2] == (3, 11)
-    assert "when: '\"a\" in tags or tags == \"b\"'" in told[0][2]
+    assert 'when: \'"a" in tags or tags == "b"\'' in told[0][2]
     assert root["blocks"][0]["when"] == '"a" in tags or tags == "b"'
 
 
@@ -74,7 +80,12 @@ def test_a_condition_keeps_its_own_quotes():
     [
         ('title: "Data\n' + REST, 1, 8, 'The quote " that opens here is never closed.'),
         ("title: 'Data\n" + REST, 1, 8, "The quote ' that opens here is never closed."),
-        ('title: "Data\nsubject: "S"\nblocks:\n  - kind: text\n    body: B\n', 1, 8, 'The quote " that opens here is never closed.'),
+        (
+            'title: "Data\nsubject: "S"\nblocks:\n  - kind: text\n    body: B\n',
+            1,
+            8,
+            'The quote " that opens here is never closed.',
+        ),
         ("title:Data\n" + REST, 1, 1, "A blank is missing after the colon. Write title: Data"),
         ("title Data\n" + REST, 1, 1, "A colon is missing after «title». Write title: Data"),
         ("subject: S\ntitle:Data\nblocks:\n  - kind: text\n    body: B\n", 2, 1, "A blank is missing after the colon."),
@@ -167,7 +178,9 @@ def test_only_these_plain_words_are_nothing():
 
 
 def test_many_slips_are_all_told():
-    text = 'title: A: b\nsubject: {{ first_name }}, hi\nseries:X\npreheader: @x\nblocks:\n  - kind: text\n   body: *B* c\n'
+    text = (
+        "title: A: b\nsubject: {{ first_name }}, hi\nseries:X\npreheader: @x\nblocks:\n  - kind: text\n   body: *B* c\n"
+    )
     root, told = read(text)
     assert [found[0] for found in told] == [1, 2, 3, 4, 7, 7]
     assert root == {
