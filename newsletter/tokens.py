@@ -50,7 +50,7 @@ class Signer:
             ConfigError: A key has less than 32 bytes.
         """
         self._keys = (key, *older_keys)
-        self._started: dict[tuple[bytes, str], tuple["hashlib._Hash", "hashlib._Hash"]] = {}
+        self._started: dict[tuple[bytes, str], tuple[hashlib._Hash, hashlib._Hash]] = {}
         shortest = min(map(len, self._keys))
         if shortest < _KEY_LENGTH:
             message = (
