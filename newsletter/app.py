@@ -6,6 +6,7 @@ the method that uses it, so that a command loads no more than its own work.
 
 import contextlib
 import datetime as dt
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -225,9 +226,10 @@ class Newsletter:
         """
         kept = self.project.settings.lists.get(slug)
         if kept is None:
-            raise ListNotFoundError(
-                f"There is no list “{slug}”. newsletter.toml has: {', '.join(self.project.settings.lists)}."
-            )
+            lists = list(self.project.settings.lists)
+            near = difflib.get_close_matches(slug, lists, n=1)
+            fix = f"Did you mean {near[0]}?" if near else f"newsletter.toml has: {', '.join(lists)}."
+            raise ListNotFoundError(f"There is no list «{slug}». {fix}")
         return kept.title
 
     # Mailings

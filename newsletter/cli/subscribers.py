@@ -10,7 +10,15 @@ from newsletter.cli.printing import JsonOption, ProjectOption, count, print_json
 if TYPE_CHECKING:
     from newsletter.audience.importing import RowOutcome
 
-app = typer.Typer(no_args_is_help=True, help="Bring people in, and see who is there.")
+app = typer.Typer(help="Bring people in, and see who is there.", invoke_without_command=True)
+
+
+@app.callback()
+def _group(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
 
 _ListOption = Annotated[str, typer.Option("--list", metavar="LIST", help="The list.")]
 _PAGE = 50
@@ -29,7 +37,10 @@ def import_(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Bring in the people of a CSV file. One bad row does not stop the others; who has left stays away."""
+    """Bring in the people of a CSV file.
+
+    One bad row does not stop the others. Who has left stays away.
+    """
     from newsletter.app import Newsletter
 
     refused: list[RowOutcome] = []
@@ -82,6 +93,10 @@ def list_people(
     shown = list(people if everybody else islice(people, _PAGE))
     if json_:
         print_json([person.person for person in shown])
+        return
+    if not shown:
+        fitting = "fits that choice" if where else "may be mailed yet"
+        typer.echo(f"Nobody on «{list_}» {fitting}.")
         return
     rows = [
         (

@@ -222,7 +222,7 @@ class _Explainer:
         fix = "Put each text with a colon, comma, bracket or # in quotes, or write one field a line without brackets."
         if row.number != self.row.number or not row.key:
             return Slip(what, fix, self.error.at)
-        line = f'{row.text[: row.value_column]}"{UNREADABLE}"'
+        line = row.text[: row.value_column] + UNREADABLE
         return Slip(what, fix, self.error.at, self.lines.mended(row.number, line))
 
     # Quotes over several lines
@@ -290,7 +290,7 @@ class _Explainer:
         above = self.lines.above(row.number)
         while above and above.key is None and above.number > row.number - 100:
             above = self.lines.above(above.number)
-        if above and above.key and not above.dash * (above.column > row.column):
+        if above and above.key and not (above.dash and above.column > row.column):
             what = f"This line does not begin with a name and a colon, so it must belong to {above.name} above."
             fix = f"Put more blanks before it than {above.name} has."
             if _BLOCK_TEXT.fullmatch(above.value):
@@ -314,7 +314,7 @@ class _Explainer:
             other = self.lines.row(number)
             if other.key in self.names or (other.dash and other.key):
                 break
-            if lines[number].strip() and not lines[number].startswith(" " * (column)):
+            if lines[number].strip() and not lines[number].startswith(" " * column):
                 lines[number] = " " * column + lines[number].lstrip()
         mended = None if lines == self.lines.lines else "\n".join(lines)
         return Slip(what, fix, row.start + row.indent, mended)
@@ -327,15 +327,15 @@ class _Explainer:
         if row.key and row.key.startswith("-"):
             return self._no_field(row)
         indent = row.indent
-        columns: dict[int, str] = {}
+        columns: set[int] = set()
         for number in range(row.number - 1, max(row.number - 500, -1), -1):
             above = self.lines.row(number)
             if above.blank or (above.key is None and not above.dash):
                 continue
             if row.dash and above.dash:
-                columns.setdefault(above.indent, "the dash above")
+                columns.add(above.indent)
             elif not row.dash and above.key:
-                columns.setdefault(above.column, above.name)
+                columns.add(above.column)
         if not row.dash and row.key == "kind" and self._dash_column(self.lines.lines[: row.number]) == indent:
             line = f"{row.text[:indent]}- {row.text[indent:]}"
             fix = "Begin each block with a dash: - kind: …"

@@ -17,17 +17,16 @@ from markupsafe import Markup
 from newsletter.config import Settings
 from newsletter.edition.blocks import Block, ColumnsBlock
 from newsletter.edition.files import EditionFile
-from newsletter.errors import EditionInvalidError, Finding, ImageError, Severity, TemplateError
+from newsletter.errors import EditionInvalidError, Finding, ImageError, TemplateError
 from newsletter.project import Project
 from newsletter.rendering.composition import Composition, Picture, address_of
-from newsletter.rendering.mjml import Segment, StructureError, serialise
+from newsletter.rendering.mjml import MAX_BYTES, Segment, StructureError, serialise
 from newsletter.rendering.palette import make_palette
 from newsletter.rendering.plaintext import cut_blocks, gap_after
 from newsletter.rendering.slots import Marks
 from newsletter.rendering.theme import MJML, TEXT, open_theme
 from newsletter.rendering.view import (
     CONTENT_WIDTH,
-    HEAVY_PICTURE,
     BlockViews,
     Loc,
     Medium,
@@ -41,8 +40,8 @@ def compose(file: EditionFile, project: Project) -> Composition:
     """Render an edition once, for all readers.
 
     Raises:
-        EditionInvalidError: A picture is missing or cannot be used; all such problems at once.
-        TemplateError: A template of the project is wrong; all of the edition's templates at once.
+        EditionInvalidError: A picture is missing or cannot be used, or the edition is far too long; all at once.
+        TemplateError: Templates of the project are wrong; all that the edition uses, and its own mistakes, at once.
         ConfigError: A brand colour cannot be read against its background.
     """
     return _Composer(file, project).compose()
@@ -66,6 +65,7 @@ class _Composer:
         self.frame: dict[str, Any] = {}
         self.sources: list[tuple[str, Loc, str]] = []  # for each block's number: its template, its place, what it made
         self.findings: list[Finding] = []  # what is wrong with templates
+        self.mistakes = self.pictures.findings  # what is wrong with the edition
 
     def compose(self) -> Composition:
         self.frame = self._frame()
@@ -74,9 +74,9 @@ class _Composer:
         self.marks.blocks.clear()
         text = self._page(TEXT, self._blocks(self.edition.blocks, ("blocks",), "text", CONTENT_WIDTH))
         if self.findings:
-            raise TemplateError(findings=[*self.findings, *self.pictures.findings])
-        if self.pictures.findings:
-            raise EditionInvalidError(findings=self.pictures.findings)
+            raise TemplateError(findings=[*self.findings, *self.mistakes])
+        if self.mistakes:
+            raise EditionInvalidError(findings=self.mistakes)
         return Composition(
             slug=self.file.slug,
             title=self.views.text(self.edition.title),
@@ -96,6 +96,10 @@ class _Composer:
 
     def _html(self) -> tuple[Segment, ...]:
         page = self._page(MJML, self._blocks(self.edition.blocks, ("blocks",), "html", CONTENT_WIDTH))
+        if len(page) > MAX_BYTES:
+            what = f"The edition is so long that it makes more than {MAX_BYTES // 1_000_000} MB; no mail may be."
+            self.mistakes.append(self.file.finding(("blocks",), "weight", what, "Make several editions of it."))
+            return ()
         try:
             return serialise(page, self.marks) if page else ()
         except StructureError as error:
@@ -232,7 +236,7 @@ class _Composer:
         try:
             return self.pictures.show(self.project.root / brand.logo, alt, brand.logo_width)
         except ImageError as error:
-            self.pictures.findings.append(self.settings.finding("brand.logo", rule="image", what=str(error)))
+            self.mistakes.append(self.settings.finding("brand.logo", rule="image", what=str(error)))
             return None
 
     def _address(self, picture: Picture) -> str:
@@ -252,53 +256,3 @@ def _alone(source: str, marks: Marks) -> str:
 
 
 _IN_A_ROW: Final = "<mj-section><mj-column>{}</mj-column></mj-section>"
-
-
-# What composing alone can tell
-
-CLIPPED_AT = 102_000  # bytes of HTML after which Gmail hides the rest behind a link
-NEARLY_CLIPPED_AT = 80_000
-
-
-def weigh(composition: Composition, file: str) -> tuple[Finding, ...]:
-    """Findings about the weight of the message: Gmail cuts long ones, and slow lines wait for heavy pictures.
-
-    Args:
-        composition: With all its conditional blocks shown, which is the heaviest message.
-        file: The edition's file, for the findings.
-    """
-    findings: list[Finding] = []
-    heaviest = composition.variant((True,) * len(composition.conditions))
-    size = sum(len(piece.encode()) if isinstance(piece, str) else 40 for piece in heaviest.html)
-    if size > CLIPPED_AT:
-        findings.append(
-            Finding(
-                rule="weight",
-                file=file,
-                what=f"The edition makes {size // 1000} KB of HTML; Gmail hides everything after 102 KB, "
-                "with it the unsubscribe link.",
-                fix="Make it shorter, or move a part to the web and link to it.",
-            )
-        )
-    elif size > NEARLY_CLIPPED_AT:
-        findings.append(
-            Finding(
-                rule="weight",
-                severity=Severity.SHOULD_FIX,
-                file=file,
-                what=f"The edition makes {size // 1000} KB of HTML; Gmail hides everything after 102 KB.",
-                fix="Leave some room: make it shorter.",
-            )
-        )
-    findings += [
-        Finding(
-            rule="heavy-picture",
-            severity=Severity.SHOULD_FIX,
-            file=file,
-            what=f"The picture {picture.name} weighs {len(picture.content) // 1000:,} KB even after scaling.",
-            fix="Use a smaller or simpler picture; readers on phones pay for it.",
-        )
-        for picture in composition.pictures
-        if len(picture.content) > HEAVY_PICTURE
-    ]
-    return tuple(findings)

@@ -197,7 +197,7 @@ class Composition:
                 marks=Marks(**marks | {"fills": [(name, link) for name, link in marks["fills"]]}),
                 **data,
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CompileError("The stored composition cannot be read by this version.") from error
 
 

@@ -26,6 +26,7 @@ MJML: Final = ".mjml.j2"
 TEXT: Final = ".txt.j2"
 
 _SAVE: Final = "Save it as UTF-8."
+_NAME = re.compile(r"(?:[\w-]+/)*[\w-][\w.-]*", re.ASCII)
 _MAX_TEMPLATE: Final = 256_000  # bytes; a template is some hundred lines
 _FAILURES: Final = (
     *(JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
@@ -103,8 +104,7 @@ class Theme:
 
     def label(self, name: str) -> str:
         """A template's file as the user knows it."""
-        own = self._overrides is not None and (self._overrides / name).is_file()
-        return f"templates/{name}" if own else f"templates/{name} (shipped)"
+        return f"templates/{name}" if self._own(name) else f"templates/{name} (shipped)"
 
     def overridden(self) -> list[str]:
         """The templates under the project's own folder that replace, or try to replace, a shipped one."""
@@ -114,25 +114,27 @@ class Theme:
         return sorted(path.relative_to(self._overrides).as_posix() for path in found)
 
     def words(self, language: str) -> dict[str, str]:
-        """The fixed words of the theme in a language; what it lacks is English.
+        """The fixed words of the theme in a language; what its file lacks is as it was shipped, or else English.
 
         Raises:
-            TemplateError: The file of words cannot be read.
+            TemplateError: A file of words cannot be read.
         """
         tag = language.replace("_", "-").lower()
         if tag not in self._words:
             words: dict[str, str] = {}
-            for name in ("en", tag.split("-")[0], tag):
-                words |= self._own_words(f"words/{name}.toml")
+            for path in (f"words/{name}.toml" for name in ("en", tag.split("-")[0], tag)):
+                shipped = self._default.joinpath(*path.split("/"))
+                found = [shipped] if shipped.is_file() else []
+                if (own := self._own(path)) is not None:
+                    found.append(own)
+                for file in found:
+                    words |= self._read_words(path, file)
             self._words[tag] = words
         return self._words[tag]
 
-    def _own_words(self, path: str) -> dict[str, str]:
-        found = self._find(path)
-        if found is None:
-            return {}
+    def _read_words(self, path: str, file: Traversable) -> dict[str, str]:
         try:
-            return {key: str(value) for key, value in tomllib.loads(found.read_text(encoding="utf-8")).items()}
+            return {key: str(value) for key, value in tomllib.loads(file.read_text(encoding="utf-8")).items()}
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"at line (\d+)", str(error))
             raise self._error(path, int(line[1]) if line else None, f"The words cannot be read: {error}.") from None
@@ -157,13 +159,15 @@ class Theme:
             raise self._error(name, None, what, _SAVE) from None
 
     def _find(self, name: str) -> Traversable | None:
-        parts = name.split("/")
-        if not all(parts) or ".." in parts:
+        if not _NAME.fullmatch(name):
             return None
-        if self._overrides is not None and (own := self._overrides.joinpath(*parts)).is_file():
-            return own
-        shipped = self._default.joinpath(*parts)
-        return shipped if shipped.is_file() else None
+        shipped = self._default.joinpath(*name.split("/"))
+        return self._own(name) or (shipped if shipped.is_file() else None)
+
+    def _own(self, name: str) -> Path | None:
+        """The project's own file of that name, if it has one."""
+        own = self._overrides / name if self._overrides else None
+        return own if own is not None and own.is_file() else None
 
     def _error(self, name: str, line: int | None, what: str, fix: str = "") -> TemplateError:
         return TemplateError(findings=[Finding(rule="template", what=what, fix=fix, file=self.label(name), line=line)])

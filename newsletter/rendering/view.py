@@ -26,7 +26,6 @@ from newsletter.rendering.slots import Marks
 
 CONTENT_WIDTH: Final = 536  # of a body of 600 px, in CSS pixels
 COLUMN_WIDTHS: Final = {2: 256, 3: 162}
-HEAVY_PICTURE: Final = 1_000_000  # bytes; email-standards 63
 
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 

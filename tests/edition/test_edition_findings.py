@@ -135,8 +135,10 @@ def test_no_sentence_speaks_of_programs(findings):
         ),
         (
             "kind: spotlight\norganisation: O\ntopics:\n  - Data: sharing",
-            "4:5 topics 1 must be a text, but there is a part with fields of its own. "
-            'If the colon belongs to the text, put the text in quotes: "Data: sharing"',
+            (
+                "4:5 topics 1 must be a text, but there is a part with fields of its own. "
+                'If the colon belongs to the text, put the text in quotes: "Data: sharing"'
+            ),
         ),
         (
             "kind: spotlight\norganisation: O\nlink: https://example.org",
@@ -195,8 +197,10 @@ def test_what_is_no_edition_at_all(text, sentence, findings):
         ("blocks: []\n", "blocks is empty. Begin a block with - kind: …"),
         (
             "blocks:\n  kind: text\n  body: B\n",
-            "blocks must be a list, but there is a part with fields of its own. "
-            "Begin each block with a dash: - kind: …",
+            (
+                "blocks must be a list, but there is a part with fields of its own. "
+                "Begin each block with a dash: - kind: …"
+            ),
         ),
         ("", "The field «blocks» is missing: an edition needs it. Add a line blocks: …"),
     ],
