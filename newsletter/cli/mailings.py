@@ -12,7 +12,7 @@ from newsletter.errors import UsageError
 if TYPE_CHECKING:
     from newsletter.sending.mailing import Report
 
-app = typer.Typer(help="See how mailings stand; go on with one, or end it.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 def _number(text: str) -> int:

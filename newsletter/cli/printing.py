@@ -95,4 +95,5 @@ def ask(question: str, *, otherwise: str) -> bool:
     """
     if not is_terminal():
         raise UsageError(f"Nobody is here to answer. Say --yes to {otherwise} without being asked.")
-    return typer.confirm(question, err=True)
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}  # Click's own prompt writes a blank to the output

@@ -93,7 +93,8 @@ def _as_seen_from_an_edition(file: Path) -> str:
 def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
     """Compose, check and deliver an edition, into files to open.
 
-    It goes to the example list. Works on a database and an outbox of its own (outbox/demo/), made anew each time: your list is not touched.
+    It goes to the example list, by a database and an outbox of its own (outbox/demo/), made anew each time: your own
+    list is not touched.
     """
     from newsletter.demo import demonstrate
 
@@ -101,9 +102,8 @@ def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
     if json_:
         print_json(result.as_json())
         return
-    typer.echo(
-        f"Composed and checked «{result.title}» ({count(result.remarks, 'remark') if result.remarks else 'no remarks'}, digest {result.digest[:12]})."
-    )
+    remarks = count(result.remarks, "remark") if result.remarks else "no remarks"
+    typer.echo(f"Composed and checked «{result.title}» ({remarks}, digest {result.digest[:12]}).")
     typer.echo(f"Delivered it to {count(result.delivered, 'person', 'people')} of the example list:")
     typer.echo(f"  {near(result.outbox)}{os.sep}  one .eml file each, and index.html")
     typer.echo(f"  {near(result.build)}{os.sep}  the page, the text and the message, as anybody would get them")

@@ -143,22 +143,26 @@ def showing_progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    with Bar(
+    bar = Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-    ) as bar:
-        task = bar.add_task("Starting", total=None, visible=False)
+    )
+    task = bar.add_task("Starting", total=None)
 
-        def show(progress: "Progress") -> None:
-            if progress.held_for:
-                seconds = int(progress.held_for.total_seconds()) + 1
-                text = f"Leaves in {seconds} s. Ctrl-C undoes it: nothing has left"
-                bar.update(task, description=text, total=None, visible=True)
-            else:
-                bar.update(task, description="Sending", total=progress.audience, completed=progress.done, visible=True)
+    def show(progress: "Progress") -> None:
+        bar.start()  # not before: it would wipe the question away while somebody reads it
+        if progress.held_for:
+            seconds = int(progress.held_for.total_seconds()) + 1
+            text = f"Leaves in {seconds} s. Ctrl-C undoes it: nothing has left"
+            bar.update(task, description=text, total=None)
+        else:
+            bar.update(task, description="Sending", total=progress.audience, completed=progress.done)
 
+    try:
         yield show
+    finally:
+        bar.stop()

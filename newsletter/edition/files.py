@@ -1,6 +1,7 @@
 """Editions as files: read safely whoever wrote them, checked whole, every mistake told at its place at once."""
 
 import codecs
+import contextlib
 import itertools
 import os
 import re
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from newsletter.config.nearest import nearest
-from newsletter.edition.blocks import KINDS, AnyBlock, ImageBlock, ImageRef, Link, LinkItem, Part, Stat, VideoBlock
+from newsletter.edition.blocks import KINDS, AnyBlock, ImageRef, Link, LinkItem, Part, Stat
+from newsletter.edition.fields import PicturePath
 from newsletter.edition.model import Edition, Loc
 from newsletter.edition.problems import AT_MOST, Problem, unusable
 from newsletter.edition.reading import read_document
@@ -37,6 +39,8 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 _SAVE: Final = "Save it as UTF-8: most editors offer that under “Save as” or “Encoding”."
+_PICTURE_FIELDS: Final = frozenset({"src", "thumbnail"})
+_PICTURE_PATH: Final = TypeAdapter[str](PicturePath)
 _FOREIGN_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -99,8 +103,7 @@ def read_edition(path: Path, root: Path) -> EditionFile:
     findings += more
     folder = path.parent
     place = Place(name, document)
-    if edition is not None:
-        findings += _picture_findings(edition, folder, place)
+    findings += _picture_findings(plain(document.root), folder, place)
     findings.sort(key=lambda finding: (finding.line or 0, finding.column or 0))
     if edition is None or any(finding.severity is Severity.MUST_FIX for finding in findings):
         raise EditionInvalidError(findings=_capped(findings, name))
@@ -299,19 +302,27 @@ def _not_found(path: Path) -> EditionNotFoundError:
 
 def pictures(edition: Edition) -> Iterator[tuple[Loc, str]]:
     """Every picture that an edition shows: the way to its path, and the path."""
-    for loc, block in edition.walk():
-        if isinstance(block, ImageBlock):
-            yield (*loc, "src"), block.src
-        elif isinstance(block, VideoBlock):
-            yield (*loc, "thumbnail"), block.thumbnail
-        elif isinstance(image := getattr(block, "image", None), ImageRef):
-            yield (*loc, "image", "src"), image.src
+    return _pictures(edition.model_dump())
 
 
-def _picture_findings(edition: Edition, folder: Path, place: Place) -> Iterator[Finding]:
+def _pictures(data: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
+    """Every picture that a file names in a way that could be right, though other things in it may be wrong."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            if name in _PICTURE_FIELDS and isinstance(value, str):
+                with contextlib.suppress(ValidationError):
+                    yield (*loc, name), _PICTURE_PATH.validate_python(value)
+            else:
+                yield from _pictures(value, (*loc, name))
+    elif isinstance(data, list | tuple):
+        for number, value in enumerate(data):
+            yield from _pictures(value, (*loc, number))
+
+
+def _picture_findings(data: Any, folder: Path, place: Place) -> Iterator[Finding]:
     """Pictures that are not there, or lie elsewhere; whether they can be shown is for who opens them."""
     home = folder.resolve()
-    for loc, src in pictures(edition):
+    for loc, src in _pictures(data):
         path = folder / src
         if not path.resolve().is_relative_to(home):
             fix = "Copy the picture itself into the edition's folder."

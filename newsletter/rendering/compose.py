@@ -88,7 +88,7 @@ class _Composer:
             pictures=tuple(self.pictures.prepared.values()),
             embedded=self.settings.sending.images == "embed",
             html_segments=segments,
-            text_segments=cut_blocks(text, self.marks),
+            text_segments=cut_blocks(text or "", self.marks),
             marks=self.marks,
         )
 
@@ -96,23 +96,25 @@ class _Composer:
 
     def _html(self) -> tuple[Segment, ...]:
         page = self._page(MJML, self._blocks(self.edition.blocks, ("blocks",), "html", CONTENT_WIDTH))
+        if page is None:
+            return ()
         if len(page) > MAX_BYTES:
             what = f"The edition is so long that it makes more than {MAX_BYTES // 1_000_000} MB; no mail may be."
             self.mistakes.append(self.file.finding(("blocks",), "weight", what, "Make several editions of it."))
             return ()
         try:
-            return serialise(page, self.marks) if page else ()
+            return serialise(page, self.marks)
         except StructureError as error:
             self._tell_structure(error)
             return ()
 
-    def _page(self, kind: str, blocks: list[dict[str, object]]) -> str:
-        """The whole part, of finished blocks; empty where its template is wrong."""
+    def _page(self, kind: str, blocks: list[dict[str, object]]) -> str | None:
+        """The whole part, of finished blocks; None where its template is wrong."""
         try:
             return self.theme.render(f"edition{kind}", self.frame | {"blocks": blocks})
         except TemplateError as error:
             self._tell(error.findings)
-            return ""
+            return None
 
     def _blocks(self, blocks: Sequence[Block], loc: Loc, medium: Medium, width: int) -> list[dict[str, object]]:
         """Each block as its template made it, between the marks of its begin and end.
@@ -255,4 +257,4 @@ def _alone(source: str, marks: Marks) -> str:
     return f"<mjml><mj-body>{source if rows else _IN_A_ROW.format(source)}</mj-body></mjml>"
 
 
-_IN_A_ROW: Final = "<mj-section><mj-column>{}</mj-column></mj-section>"
+_IN_A_ROW: Final = "<mj-section><mj-column>\n{}\n</mj-column></mj-section>"

@@ -38,7 +38,7 @@ class Picture:
     """
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
     media_type: str
     width: int
     height: int
@@ -107,10 +107,10 @@ class Composition:
     subject: Pieces
     sender: str | None
     reply_to: str | None
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = field(repr=False)
     embedded: bool
-    html_segments: tuple[Segment, ...]
-    text_segments: tuple[TextSegment, ...]
+    html_segments: tuple[Segment, ...] = field(repr=False)
+    text_segments: tuple[TextSegment, ...] = field(repr=False)
     marks: Marks = field(repr=False)
     _variants: dict[tuple[bool, ...], Variant] = field(default_factory=dict, repr=False, compare=False)
 

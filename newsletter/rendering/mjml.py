@@ -259,10 +259,11 @@ def serialise(source: str, marks: Marks) -> tuple[Segment, ...]:
         parser.Parse(_well_formed(source), True)  # noqa: FBT003 that it is the whole
     except expat.ExpatError as error:
         tag = writer.stack[-1] if writer.stack else ""
-        line = source.splitlines()[error.lineno - 1].strip()[:80] if source else ""
+        lines = marks.block.sub("", source).split("\n")  # as the parser counts them
+        line = lines[error.lineno - 1].strip()[:80]
         raise StructureError(
-            f"The MJML is not well-formed near “{line}”: {expat.ErrorString(error.code)}.",
-            "Close every tag, quote every attribute, and write a bare < as &lt;.",
+            f"The MJML is not well-formed: {expat.ErrorString(error.code)}.",
+            f"Close every tag, quote every attribute, and write a bare < as &lt;; look near “{line}”.",
             writer.blocks[-1] if writer.blocks else None,
             tag,
         ) from None

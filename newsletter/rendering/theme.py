@@ -83,7 +83,7 @@ class Theme:
         if isinstance(error, UndefinedError):
             return self._error(where, line, _sentence(error.message), _guess(error, context))
         if isinstance(error, SecurityError):
-            return self._error(where, line, f"A template may not do that: {error.message}.", "Take it out.")
+            return self._error(where, line, f"A template may not do that. {_sentence(error.message)}", "Take it out.")
         if isinstance(error, OverflowError | MemoryError):
             return self._error(where, line, "A number or a range in the template is too large.")
         return self._error(where, line, _sentence(str(error) or type(error).__name__))
@@ -219,4 +219,4 @@ def _place(error: Exception, name: str) -> tuple[str, int | None]:
 
 def _sentence(text: str | None) -> str:
     text = (text or "The template cannot be used").strip().rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"

@@ -3,13 +3,14 @@
 The same walk serves both parts of a message; only the body (HTML or plain text) and the pictures differ.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, get_datetime_format
 from markupsafe import Markup
 from pydantic import BaseModel
@@ -43,13 +44,10 @@ def direction(language: str) -> Literal["ltr", "rtl"]:
 
 def locale_of(language: str) -> Locale:
     """Babel's locale for a language tag, English where Babel has none."""
-    try:
-        return Locale.parse(language.replace("-", "_"))
-    except (ValueError, LookupError):
-        try:
-            return Locale.parse(language.split("-", maxsplit=1)[0])
-        except (ValueError, LookupError):
-            return Locale("en")
+    for tag in (language.replace("-", "_"), language.split("-", maxsplit=1)[0]):
+        with contextlib.suppress(ValueError, UnknownLocaleError):
+            return Locale.parse(tag)
+    return Locale("en")
 
 
 @dataclass

@@ -35,7 +35,7 @@ def start_edition(project: Project, title: str, *, copy_from: str | None = None,
         The file.
 
     Raises:
-        UsageError: The title makes no name for a folder, or there is such an edition already.
+        UsageError: The title is empty, there is such an edition already, or the one to copy is not UTF-8.
         EditionNotFoundError: There is no edition to copy from.
     """
     if not title.strip():
@@ -53,7 +53,10 @@ def start_edition(project: Project, title: str, *, copy_from: str | None = None,
             near = difflib.get_close_matches(copy_from, known, n=1)
             fix = f"Did you mean {near[0]}?" if near else f"Editions here: {', '.join(known) or 'none yet'}."
             raise EditionNotFoundError(f"There is no edition «{copy_from}». {fix}")
-        text = edition_from(source.read_text(encoding="utf-8-sig"), title)
+        try:
+            text = edition_from(source.read_text(encoding="utf-8-sig"), title)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"«{copy_from}» is not UTF-8. Run:  newsletter check {copy_from}") from error
         _copy_pictures(source.parent / "images", path.parent / "images")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -315,3 +315,16 @@ def test_an_unknown_edition_is_told_with_the_nearest_name(root):
         read_edition(root / "editions" / "demo" / "edition.yaml", root)
     with pytest.raises(EditionNotFoundError):
         read_edition(root / "nowhere" / "x" / "edition.yaml", root)
+
+
+def test_a_missing_picture_is_told_even_when_other_things_are_wrong(tmp_path: Path) -> None:
+    """All mistakes at once: nobody should fix nine things to learn of the tenth."""
+    folder = tmp_path / "editions" / "first"
+    folder.mkdir(parents=True)
+    text = "title: T\nsubjekt: S\nblocks:\n  - {kind: image, src: images/none.png, alt: Nothing}\n"
+    (folder / "edition.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(EditionInvalidError) as caught:
+        read_edition(folder / "edition.yaml", tmp_path)
+    told = {finding.rule: finding for finding in caught.value.findings}
+    assert (told["missing-picture"].line, told["missing-picture"].block) == (4, "block 1, image «images/none.png»")
+    assert len(told) > 1
