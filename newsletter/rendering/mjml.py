@@ -138,7 +138,7 @@ class _Serialiser:
         for name in attributes:
             if name not in COMPONENTS[tag]:
                 self.fail(
-                    f"<{tag}> has no attribute “{name}” here.", "Remove it, or use style in the HTML inside.", tag
+                    f"<{tag}> has no attribute «{name}» here.", "Remove it, or use style in the HTML inside.", tag
                 )
         if tag == "mj-image" and "alt" not in attributes:
             self.fail("<mj-image> needs an alt text.", 'Write alt="" for a picture that only decorates.', tag)
@@ -164,7 +164,7 @@ class _Serialiser:
             self.fail(f"<{tag}> does not work in mail.", "Use another tag.", tag)
         for name in attributes:
             if name not in HTML_ATTRIBUTES:
-                self.fail(f"The attribute “{name}” of <{tag}> does not work in mail.", "Take it out.", tag)
+                self.fail(f"The attribute «{name}» of <{tag}> does not work in mail.", "Take it out.", tag)
         if tag == "img" and "alt" not in attributes:
             self.fail("<img> needs an alt text.", 'Write alt="" for a picture that only decorates.', tag)
         if "href" in attributes:
@@ -193,7 +193,7 @@ class _Serialiser:
         elif self.inside == "mj-style":
             if not data.isascii() or "<" in data:
                 self.fail(
-                    "The styles hold a character that the compiler cannot take.", "Use ASCII, no “<”.", "mj-style"
+                    "The styles hold a character that the compiler cannot take.", "Use ASCII, no «<».", "mj-style"
                 )
             if "@import" in data or "url(" in data:
                 self.fail("The styles would load something from the web.", "Take out @import and url().", "mj-style")
@@ -213,7 +213,7 @@ class _Serialiser:
             match = self.marks.block.match(rest)
             if match is None:
                 word = rest.split(maxsplit=1)[0][:30]
-                self.fail(f"“{word}” stands between two components.", "Put text into <mj-text>.", word)
+                self.fail(f"«{word}» stands between two components.", "Put text into <mj-text>.", word)
             number = int(match[2])
             if match[1] == "b":
                 self.cut()
@@ -263,7 +263,7 @@ def serialise(source: str, marks: Marks) -> tuple[Segment, ...]:
         line = lines[error.lineno - 1].strip()[:80]
         raise StructureError(
             f"The MJML is not well-formed: {expat.ErrorString(error.code)}.",
-            f"Close every tag, quote every attribute, and write a bare < as &lt;; look near “{line}”.",
+            f"Close every tag, quote every attribute, and write a bare < as &lt;; look near «{line}».",
             writer.blocks[-1] if writer.blocks else None,
             tag,
         ) from None
@@ -348,6 +348,6 @@ def _compare(kind: str, got: str, wanted: str) -> None:
     if got != wanted:
         at = next((n for n, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
         raise CompileError(
-            f"The MJML compiler changed the {kind}: “{wanted[max(0, at - 20) : at + 30]}” "
-            f"became “{got[max(0, at - 20) : at + 30]}”. Please report this.",
+            f"The MJML compiler changed the {kind}: «{wanted[max(0, at - 20) : at + 30]}» "
+            f"became «{got[max(0, at - 20) : at + 30]}». Please report this.",
         )

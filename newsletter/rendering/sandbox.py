@@ -6,10 +6,13 @@ so is what would give another result at each build, or put text into the mail th
 """
 
 import difflib
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from types import CodeType
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2 import BytecodeCache, StrictUndefined, nodes, pass_context
+from jinja2.bccache import Bucket
 from jinja2.environment import TemplateModule
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.runtime import Context
@@ -22,10 +25,11 @@ LONGEST: Final = 100_000
 """Characters or items that one multiplication may make."""
 
 NOWHERE: Final = "Nothing here is called "
-"""How the message of `UndefinedError` begins where a name is none of the template's own; the name follows in “ ”."""
+"""How the message of `UndefinedError` begins where a name is none of the template's own; the name follows in « »."""
 
 _LARGEST_NUMBER: Final = 10**18
 _LARGEST_POWER: Final = 64
+_MOST_COMPILED: Final = 500
 _STEP: Final = "_step"
 _FILTERS: Final = frozenset(
     {
@@ -46,9 +50,9 @@ class Unknown(StrictUndefined):
         if self._undefined_hint:
             return self._undefined_hint
         if self._undefined_obj is missing:
-            return f"{NOWHERE}“{self._undefined_name}”"
+            return f"{NOWHERE}«{self._undefined_name}»"
         near = nearest_name(str(self._undefined_name), _names(self._undefined_obj))
-        return f"There is no “{self._undefined_name}” in this{f'; did you mean {near}?' if near else ''}"
+        return f"There is no «{self._undefined_name}» in this{f'; did you mean {near}?' if near else ''}"
 
 
 def nearest_name(wanted: str, names: Iterable[str]) -> str | None:
@@ -62,13 +66,40 @@ def _names(value: object) -> list[str]:
     return [name for name in vars(value) if not name.startswith("_")] if isinstance(value, TemplateModule) else []
 
 
+class _Compiled(BytecodeCache):
+    """Templates already compiled, whichever theme they belong to: most themes replace only a few."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], CodeType] = OrderedDict()
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._kept[bucket.key, bucket.checksum] = bucket.code
+        while len(self._kept) > _MOST_COMPILED:
+            self._kept.popitem(last=False)
+
+
+_COMPILED: Final = {True: _Compiled(), False: _Compiled()}  # compiled code differs with autoescape
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """A Jinja environment whose templates come to an end, and say what they miss."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(undefined=Unknown, trim_blocks=True, lstrip_blocks=True, auto_reload=False, **options)
+    def __init__(self, *, autoescape: bool, **options: Any) -> None:
+        super().__init__(
+            undefined=Unknown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            autoescape=autoescape,
+            bytecode_cache=_COMPILED[autoescape],
+            **options,
+        )
         del self.globals["lipsum"]
         self.filters = {name: kept for name, kept in self.filters.items() if name not in _FILTERS}
         self.filters[_STEP] = self._step

@@ -79,7 +79,7 @@ class Theme:
             return self._error(error.name or name, error.lineno, _sentence(error.message))
         where, line = _place(error, name)
         if isinstance(error, TemplateNotFound):
-            return self._error(where, line, f"The theme has no template “{error.name}”.", "Check the name.")
+            return self._error(where, line, f"The theme has no template «{error.name}».", "Check the name.")
         if isinstance(error, UndefinedError):
             return self._error(where, line, _sentence(error.message), _guess(error, context))
         if isinstance(error, SecurityError):

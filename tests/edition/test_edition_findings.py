@@ -1,5 +1,7 @@
 """Every mistake of an edition's file is told at once: file, line, column, block in words, what is wrong, what to do."""
 
+from pathlib import Path
+
 import pytest
 
 from newsletter.edition.blocks import KINDS
