@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.edition.blocks import KINDS
+from newsletter.edition.files import read_edition
 from newsletter.errors import EditionInvalidError, EditionNotFoundError, Severity
 
 BROKEN = """\
