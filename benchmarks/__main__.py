@@ -55,7 +55,7 @@ def main() -> int:
         print(json.dumps([row.as_dict() for row in rows], ensure_ascii=False, indent=2))
     else:
         # In a file a table keeps its columns; on a terminal it takes the terminal's width.
-        Console(width=None if sys.stdout.isatty() else 132).print(table(rows))
+        Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
     return 0 if all(row.met for row in rows) else 1
 
 

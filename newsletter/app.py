@@ -7,6 +7,7 @@ the method that uses it, so that a command loads no more than its own work.
 import contextlib
 import dataclasses
 import datetime as dt
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -164,12 +165,15 @@ class Newsletter:
         Raises:
             DatabaseError: It cannot be opened.
         """
-        from newsletter.audience.lists import ensure_lists
+        from newsletter.audience.lists import ensure_lists, lacks_lists
         from newsletter.database.connection import open_database
 
         with open_database(self.project.database_url) as database:
-            with database.write() as connection:
-                ensure_lists(connection, self.project.settings.lists)
+            with database.read() as connection:
+                new = lacks_lists(connection, self.project.settings.lists)
+            if new:  # only then: a writer would wait for an import to end
+                with database.write() as connection:
+                    ensure_lists(connection, self.project.settings.lists)
             yield database
 
     def lists(self) -> list[ListStanding]:
@@ -374,9 +378,10 @@ class Newsletter:
         """
         kept = self.project.settings.lists.get(slug)
         if kept is None:
-            raise ListNotFoundError(
-                f"There is no list “{slug}”. newsletter.toml has: {', '.join(self.project.settings.lists)}."
-            )
+            lists = list(self.project.settings.lists)
+            near = difflib.get_close_matches(slug, lists, n=1)
+            fix = f"Did you mean {near[0]}?" if near else f"newsletter.toml has: {', '.join(lists)}."
+            raise ListNotFoundError(f"There is no list «{slug}». {fix}")
         return kept.title
 
     # Mailings

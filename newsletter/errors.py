@@ -22,6 +22,7 @@
         AlreadySentError
         MailingNotFoundError      also LookupError
         MailingBusyError
+        MisreadMessageError     also MessageError
         SenderError               the sender could not hand over; what it knows is in the outcome of each delivery
           UnsupportedFeatureError also NotImplementedError
 
@@ -198,6 +199,10 @@ class MailingNotFoundError(SendError, LookupError):
 
 class MailingBusyError(SendError):
     """Another process is sending from this database."""
+
+
+class MisreadMessageError(SendError, MessageError):
+    """A finished message does not read back as it was meant; the mailing stops, since the next one would not either."""
 
 
 class SenderError(SendError):

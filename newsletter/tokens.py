@@ -14,6 +14,7 @@ host and path before the token. Here three ids below 2**28 take 40 characters at
 (RFC 2104 section 5): a guess can only be tried against our server.
 """
 
+import hashlib
 import hmac
 import math
 import re
@@ -24,6 +25,7 @@ from newsletter.errors import ConfigError, TokenError
 
 _KEY_LENGTH = 32
 _MAC_LENGTH = 16
+_BLOCK = 64
 _MAX_LENGTH = 200
 _FORM_LASTING, _FORM_EXPIRING = 0, 1
 
@@ -39,7 +41,7 @@ class Signer:
     Several keys let the secret be changed while links in old messages go on working: the first signs, all of them read.
     """
 
-    __slots__ = ("_keys", "_prefixes")
+    __slots__ = ("_keys", "_started")
 
     def __init__(self, key: bytes, *older_keys: bytes) -> None:
         """Take the key that signs, and older ones that still read.
@@ -48,7 +50,7 @@ class Signer:
             ConfigError: A key has less than 32 bytes.
         """
         self._keys = (key, *older_keys)
-        self._prefixes: dict[str, bytes] = {}
+        self._started: dict[tuple[bytes, str], tuple[hashlib._Hash, hashlib._Hash]] = {}
         shortest = min(map(len, self._keys))
         if shortest < _KEY_LENGTH:
             message = (
@@ -111,12 +113,18 @@ class Signer:
         return numbers[:-1]
 
     def _mac(self, key: bytes, purpose: str, rest: bytes | bytearray) -> bytes:
-        prefix = self._prefixes.get(purpose)
-        if prefix is None:
+        """HMAC-SHA256 (RFC 2104 section 2) with the key hashed once and not for each token: it takes half the time."""
+        started = self._started.get((key, purpose))
+        if started is None:
             if not _PURPOSE.fullmatch(purpose):
                 raise ValueError(f"{purpose!r} is no purpose: use small letters, digits and hyphens.")
-            prefix = self._prefixes[purpose] = b"token\0%b\0" % purpose.encode("ascii")
-        return hmac.digest(key, prefix + rest, "sha256")[:_MAC_LENGTH]
+            block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+            inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + b"token\0%b\0" % purpose.encode("ascii"))
+            started = self._started[key, purpose] = (inner, hashlib.sha256(bytes(byte ^ 0x5C for byte in block)))
+        inner, outer = started[0].copy(), started[1].copy()
+        inner.update(rest)
+        outer.update(inner.digest())
+        return outer.digest()[:_MAC_LENGTH]
 
 
 def _timestamp(moment: datetime) -> float:

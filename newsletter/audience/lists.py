@@ -36,6 +36,11 @@ def ensure_lists(connection: sa.Connection, slugs: Iterable[str]) -> None:
         connection.execute(sa.insert(list_), missing)
 
 
+def lacks_lists(connection: sa.Connection, slugs: Iterable[str]) -> bool:
+    """Whether the database does not know some of these lists."""
+    return not set(slugs) <= set(connection.scalars(sa.select(list_.c.slug)))
+
+
 def find_list(connection: sa.Connection, slug: str) -> int:
     """The id of a list.
 

@@ -1,5 +1,7 @@
 """The command `newsletter`: one file for each noun, errors as plain sentences, heavy imports only when work starts."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -7,14 +9,34 @@ from typing import Annotated, Final
 import typer
 
 from newsletter.cli import backup, editions, mailings, project, send, subscribers, why
-from newsletter.errors import ConfigError, EditionNotFoundError, ListNotFoundError, NewsletterError, UsageError
+from newsletter.errors import (
+    AddressError,
+    ConfigError,
+    EditionNotFoundError,
+    ExpressionError,
+    ListNotFoundError,
+    MailingNotFoundError,
+    NewsletterError,
+    SubscriberNotFoundError,
+    UsageError,
+)
 
 _DEBUG: Final = "--debug"
+_WRONG_USAGE: Final = (
+    UsageError,
+    ConfigError,
+    EditionNotFoundError,
+    ListNotFoundError,
+    MailingNotFoundError,
+    SubscriberNotFoundError,
+    AddressError,  # in an import it is a refused row, and no error
+    ExpressionError,  # in an edition it is a finding, and no error
+)
 
 app = typer.Typer(
     name="newsletter",
     help="Compose an edition, see every problem before sending, and send it once, to the right people.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -23,8 +45,9 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
     debug: Annotated[bool, typer.Option(_DEBUG, help="Show the whole traceback of an error.")] = False,
 ) -> None:
     del debug  # `run` has seen it: an error can come before the options are read
@@ -33,6 +56,9 @@ def _options(
 
         typer.echo(f"newsletter {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 project.register(app)
@@ -53,43 +79,56 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(arguments))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 each kind of ending has its exit code
-    """Run the command and return its exit code, which is `main` without the end of the process."""
-    from newsletter.cli.printing import print_error
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code, which is `main` without the end of the process.
 
-    _speak_utf8()
-    debug = _DEBUG in (sys.argv[1:] if arguments is None else arguments)
+    `--debug` may stand anywhere, since people add it at the end; with it an error shows its traceback.
+    """
+    _survive_small_terminals()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = _DEBUG in given
     try:
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name="newsletter")
-    except NewsletterError as error:
-        if debug:
-            raise
-        print_error(error)
-        wrong_usage = (ConfigError, UsageError, EditionNotFoundError, ListNotFoundError)
-        return 2 if isinstance(error, wrong_usage) else 1
+        code = app(args=[word for word in given if word != _DEBUG], standalone_mode=False, prog_name="newsletter")
     except typer.Exit as ending:
         return ending.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("Stopped. Nothing more was done.", err=True)
+        typer.echo("\nStopped. Nothing more was done.", err=True)
         return 1
-    except BrokenPipeError:
-        return 1
-    except OSError as error:
-        if debug:
-            raise
-        typer.echo(f"Error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+    except BrokenPipeError:  # who read has gone, as `head` does; the streams would complain once more at the end
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        # Click's own usage errors know how to show themselves and which exit code they mean.
-        show = getattr(error, "show", None)
-        if show is None:
+        if debug:
             raise
-        show()
-        return int(getattr(error, "exit_code", 2))
+        return _tell(error)
     return code if isinstance(code, int) else 0
 
 
-def _speak_utf8() -> None:
+def _tell(error: Exception) -> int:
+    """Say what went wrong, in a sentence and on the error stream; says which exit code it means."""
+    from newsletter.cli.printing import print_error, print_sentence
+
+    if isinstance(error, NewsletterError):
+        print_error(error)
+        return 2 if isinstance(error, _WRONG_USAGE) else 1
+    if isinstance(error, OSError):
+        name = f"«{error.filename}»" if error.filename else "A file"
+        print_sentence(f"{name} cannot be used: {error.strerror or error}. See that its folder is there and is yours.")
+        return 1
+    if hasattr(error, "format_message"):  # Click's own, of whose classes Typer shows only some
+        context = getattr(error, "ctx", None)
+        sentence = error.format_message().rstrip(".")
+        print_sentence(f"{sentence}. See:  {context.command_path if context else 'newsletter'} --help")
+        return int(getattr(error, "exit_code", 2))
+    print_sentence(
+        f"This should not have happened ({type(error).__name__}: {error}). It is a mistake in the program, not yours. "
+        f"Run the same command with {_DEBUG}, and show the people who look after the program what it prints."
+    )
+    return 1
+
+
+def _survive_small_terminals() -> None:
     """Names come in every script; a terminal that cannot show one gets a mark instead of a crash."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

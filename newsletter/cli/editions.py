@@ -16,13 +16,16 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    slug: Annotated[str | None, typer.Argument(help="The edition.")] = None,
+    slug: Annotated[str | None, typer.Argument(metavar="SLUG", help="The edition.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Check every edition of the project.")] = False,
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Say everything that is wrong with an edition: file, line, block, and what to do. Sends nothing."""
+    """Say what is wrong with an edition, and what to do about it. Sends nothing.
+
+    Each thing is told with its file, line and block.
+    """
     from newsletter.app import Newsletter
 
     newsletter = Newsletter.open(project)
@@ -55,7 +58,7 @@ def _print_one(slug: str, findings: tuple[Finding, ...]) -> None:
 
 
 def build(
-    slug: Annotated[str, typer.Argument(help="The edition.")],
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The edition.")],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write.")],
     reader: Annotated[
@@ -64,7 +67,10 @@ def build(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write an edition as a reader gets it: HTML, text, MJML, the whole message, and a summary with sizes."""
+    """Write an edition as a reader gets it, to look at.
+
+    In the folder are then the page, the text, the MJML, the whole message, and a summary with sizes.
+    """
     from newsletter.app import Newsletter
 
     built = Newsletter.open(project).build(slug, out, reader=reader)
@@ -72,8 +78,12 @@ def build(
         print_json(built.summary)
     else:
         print_findings(built.findings)
-        for path, size in built.files:
-            typer.echo(f"  {near(path)}  {size:,} bytes")
+        typer.echo(f"Built «{built.summary['title']}» as {built.summary['as']} sees it:")
+        rows = [(near(path), f"{size:,} bytes") for path, size in built.files]
+        width = max(len(path) for path, _ in rows)
+        for path, size in rows:
+            typer.echo(f"  {path:<{width}}  {size:>14}")
         typer.echo(f"Digest {built.digest}")
+        typer.echo(f"\nOpen {near(out / 'edition.html')} in a browser.")
     if any(finding.severity is Severity.MUST_FIX for finding in built.findings):
         raise typer.Exit(1)

@@ -1,20 +1,43 @@
 """Commands about mailings: how they stand, and what to do with one that stopped."""
 
-from typing import Annotated
+import re
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newsletter.cli.printing import JsonOption, ProjectOption, count, print_json, print_table
+from newsletter.cli.printing import JsonOption, ProjectOption, ask, count, print_json, print_table
 from newsletter.cli.send import report_as_json, showing_progress, tell
+from newsletter.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="See how mailings stand; go on with one, or end it.")
+if TYPE_CHECKING:
+    from newsletter.sending.mailing import Report
 
-_Id = Annotated[int, typer.Argument(metavar="MAILING", help="The mailing's number.")]
+app = typer.Typer(invoke_without_command=True)
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise UsageError(f"«{text}» is not the number of a mailing. See them:  newsletter mailings")
+    return int(text)
+
+
+_Id = Annotated[int, typer.Argument(metavar="MAILING", help="The mailing's number.", parser=_number)]
+
+
+@app.callback()
+def _all(context: typer.Context, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
+    """See how mailings stand; go on with one, or end it. Without a command: list them."""
+    if context.invoked_subcommand is None:
+        show(None, project=project, json_=json_)
+    elif project is not None or json_:
+        raise UsageError(f"Options go last:  newsletter mailings {context.invoked_subcommand} … --json --project DIR")
 
 
 @app.command()
 def show(
-    mailing: Annotated[int | None, typer.Argument(metavar="[MAILING]", help="One mailing; without it, all.")] = None,
+    mailing: Annotated[
+        int | None, typer.Argument(metavar="MAILING", help="One mailing; without it, all.", parser=_number)
+    ] = None,
     *,
     project: ProjectOption = None,
     json_: JsonOption = False,
@@ -36,27 +59,33 @@ def show(
         typer.echo(f"  only where {about.where}")
     typer.echo(f"  digest {about.digest}")
     typer.echo(f"  asked for {about.created_at:%Y-%m-%d %H:%M:%S} UTC, through {about.sender}")
-    typer.echo(f"  audience {count(about.audience or 0, 'person', 'people')}")
+    if about.audience is None:
+        typer.echo("  nothing has left")
+        return
+    typer.echo(f"  audience {count(about.audience, 'person', 'people')}, of them")
     for state, number in report.counts.items():
-        typer.echo(f"  {number:>9,} {state}")
+        if number:
+            typer.echo(f"  {number:>9,} {state}")
     for state, reason, number in report.reasons:
         typer.echo(f"            {number:,} {state}: {reason}")
 
 
-def _show_all(reports: list, *, json_: bool) -> None:  # type: ignore[type-arg]
+def _show_all(reports: "list[Report]", *, json_: bool) -> None:
     if json_:
         print_json([report_as_json(report) for report in reports])
         return
     if not reports:
         typer.echo("There is no mailing yet. Send one:  newsletter send SLUG --list LIST")
         return
+    from newsletter.database.schema import DeliveryState
+
     rows = [
         (
             str(report.mailing.id),
             report.mailing.edition,
             report.mailing.list_slug,
             str(report.mailing.state),
-            f"{report.counts.get('accepted', 0):,} of {report.mailing.audience or 0:,}",
+            f"{report.counts.get(DeliveryState.ACCEPTED, 0):,} of {report.mailing.audience or 0:,}",
             f"{report.mailing.created_at:%Y-%m-%d %H:%M}",
         )
         for report in reports
@@ -84,16 +113,23 @@ def cancel(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Send nothing more of a mailing. Who has it keeps it; the others can be reached by another mailing."""
+    """Send nothing more of a mailing.
+
+    Who has it keeps it; the others can be reached by another mailing.
+    """
     from newsletter.app import Newsletter
+    from newsletter.database.schema import DeliveryState, MailingState
 
     newsletter = Newsletter.open(project)
-    if not yes:
-        typer.confirm(f"Cancel mailing {mailing}? It cannot be taken up again.", abort=True)
+    about = newsletter.report(mailing).mailing
+    question = f"Cancel mailing {mailing}, «{about.title}» to {about.list_slug}? It cannot be taken up again."
+    if about.state is not MailingState.SENT and not yes and not ask(question, otherwise="cancel it"):
+        typer.echo("Not cancelled.", err=True)
+        raise typer.Exit(1)
     report = newsletter.cancel(mailing)
     if json_:
         print_json(report_as_json(report))
         return
-    got = report.counts.get("accepted", 0)  # type: ignore[call-overload]
+    got = report.counts.get(DeliveryState.ACCEPTED, 0)
     left = sum(report.counts.values()) - got
-    typer.echo(f"Cancelled. {count(got, 'person', 'people')} have it, {left:,} will not get it.")
+    typer.echo(f"Cancelled. {count(got, 'person has', 'people have')} it, {left:,} will not get it by this mailing.")

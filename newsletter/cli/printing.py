@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from newsletter.errors import Finding, NewsletterError, Severity
+from newsletter.errors import Finding, NewsletterError, Severity, UsageError
 
 ProjectOption = Annotated[
     Path | None,
@@ -24,8 +24,9 @@ _COLOURS: Final = {
 
 
 def print_json(value: object) -> None:
-    """A value as JSON, indented, in UTF-8."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """A value as JSON, indented; escaped where the terminal's encoding cannot hold every name."""
+    shows_all = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    typer.echo(json.dumps(value, ensure_ascii=not shows_all, indent=2, default=str))
 
 
 def print_error(error: NewsletterError) -> None:
@@ -35,8 +36,13 @@ def print_error(error: NewsletterError) -> None:
         count = len(error.findings)
         typer.echo(f"\n{count} {'problem' if count == 1 else 'problems'} found.", err=True)
     else:
-        typer.secho("Error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-        typer.echo(str(error), err=True)
+        print_sentence(str(error))
+
+
+def print_sentence(sentence: str) -> None:
+    """What went wrong and what to do next, on the error stream."""
+    typer.secho("Error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+    typer.echo(sentence, err=True)
 
 
 def print_findings(findings: Iterable[Finding], *, err: bool = False) -> None:
@@ -77,5 +83,17 @@ def near(path: Path) -> str:
 
 
 def is_terminal() -> bool:
-    """Whether a person is looking and can answer."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether a person is looking and can answer; questions and progress stand on the error stream."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str, *, otherwise: str) -> bool:
+    """A question for yes or no, on the error stream, so that `--json` prints nothing but JSON.
+
+    Raises:
+        UsageError: Nobody is here to answer; `otherwise` says what `--yes` does then.
+    """
+    if not is_terminal():
+        raise UsageError(f"Nobody is here to answer. Say --yes to {otherwise} without being asked.")
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}  # Click's own prompt writes a blank to the output

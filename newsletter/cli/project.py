@@ -1,12 +1,14 @@
 """Commands about the project as a whole: start one, start an edition, help the editor, see it all work once."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter.cli.printing import JsonOption, ProjectOption, count, near, print_json
+from newsletter.errors import ProjectNotFoundError
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +22,10 @@ def register(app: typer.Typer) -> None:
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; it may exist if it is empty.")],
 ) -> None:
-    """Start a project: settings that work as they are, one edition, an example list of 12 people."""
+    """Start a project in a new folder. It works as it is.
+
+    In it are settings, one edition, and an example list of 12 people.
+    """
     from newsletter.starter import start_project
 
     made = start_project(directory)
@@ -28,19 +33,23 @@ def init(
     for path in made:
         typer.echo(f"  {path}")
     typer.echo("\nNext:")
-    typer.echo(f"  cd {directory}")
+    if directory.absolute() != Path.cwd():
+        typer.echo(f"  cd {shlex.quote(str(directory))}")
     typer.echo("  newsletter check welcome")
+    typer.echo("  newsletter build welcome --out preview")
     typer.echo("  newsletter subscribers import subscribers/example.csv --list community")
     typer.echo("  newsletter send welcome --list community")
 
 
 def new(
-    title: Annotated[str, typer.Argument(help="The edition's title.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="The edition's title.")],
     *,
     copy_from: Annotated[
         str | None, typer.Option("--from", metavar="SLUG", help="Start from a copy of this edition.")
     ] = None,
-    slug: Annotated[str | None, typer.Option(help="The folder's name, if not made from the title.")] = None,
+    slug: Annotated[
+        str | None, typer.Option(metavar="SLUG", help="The folder's name, if not made from the title.")
+    ] = None,
     project: ProjectOption = None,
 ) -> None:
     """Start an edition, from nothing or from an earlier one."""
@@ -55,7 +64,10 @@ def schema(
     *,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
-    """Print the JSON Schema of edition.yaml, with which editors complete and check the file."""
+    """Print the JSON Schema of edition.yaml, for your editor.
+
+    With it, editors complete and check the file while you write.
+    """
     from newsletter.edition.files import json_schema
 
     if out is None:
@@ -64,14 +76,25 @@ def schema(
     import json
 
     out.write_text(json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    typer.echo(f"Wrote {out}. With this first line, edition.yaml tells editors where it is:")
-    typer.echo(f"# yaml-language-server: $schema=../../{out.name}")
+    typer.echo(f"Wrote {out}. With this first line, an edition.yaml tells editors where it is:")
+    typer.echo(f"# yaml-language-server: $schema={_as_seen_from_an_edition(out.absolute())}")
+
+
+def _as_seen_from_an_edition(file: Path) -> str:
+    from newsletter.project import find_project
+
+    try:
+        root = find_project(Path.cwd())
+        return Path(os.path.relpath(file, root / "editions" / "any")).as_posix()
+    except (ProjectNotFoundError, ValueError):  # ValueError: on another drive
+        return file.as_posix()
 
 
 def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Compose, check and deliver an edition to the example list, into files that you can open.
+    """Compose, check and deliver an edition, into files to open.
 
-    Works on a database and an outbox of its own (outbox/demo/), made anew each time: your list is not touched.
+    It goes to the example list, by a database and an outbox of its own (outbox/demo/), made anew each time: your own
+    list is not touched.
     """
     from newsletter.demo import demonstrate
 
@@ -79,9 +102,8 @@ def demo(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
     if json_:
         print_json(result.as_json())
         return
-    typer.echo(
-        f"Composed and checked «{result.title}» ({count(result.remarks, 'remark')}, digest {result.digest[:12]})."
-    )
+    remarks = count(result.remarks, "remark") if result.remarks else "no remarks"
+    typer.echo(f"Composed and checked «{result.title}» ({remarks}, digest {result.digest[:12]}).")
     typer.echo(f"Delivered it to {count(result.delivered, 'person', 'people')} of the example list:")
     typer.echo(f"  {near(result.outbox)}{os.sep}  one .eml file each, and index.html")
     typer.echo(f"  {near(result.build)}{os.sep}  the page, the text and the message, as anybody would get them")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.cli.printing import JsonOption, ProjectOption, count, is_terminal, print_json
+from newsletter.cli.printing import JsonOption, ProjectOption, ask, count, is_terminal, print_json
 from newsletter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?)?", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST_HOLD = 24 * 3600
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
-    slug: Annotated[str, typer.Argument(help="The edition.")],
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The edition.")],
     *,
     list_: Annotated[str, typer.Option("--list", metavar="LIST", help="To this list.")],
     where: Annotated[
@@ -42,7 +43,10 @@ def send(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Send an edition to a list, once to everybody; run again, it goes on where it stopped."""
+    """Send an edition to a list, to everybody once.
+
+    Run again after it was stopped, it goes on where it was.
+    """
     from newsletter.app import Newsletter
     from newsletter.sending.stopping import StopOnSignal
 
@@ -54,13 +58,13 @@ def send(
             list_slug=list_,
             where=newsletter.subscribers.choice(where, segment),
             hold=wait,
-            confirm=lambda plan: yes or _ask(plan),
+            confirm=lambda plan: yes or ask(_question(plan), otherwise="send"),
             stop=stop,
             progress=progress,
         )
     if report is None:
-        typer.echo("Not sent. Nothing has left.")
-        return
+        typer.echo("Not sent. Nothing has left.", err=True)
+        raise typer.Exit(1)
     tell(report, json_=json_)
 
 
@@ -109,7 +113,7 @@ def report_as_json(report: "Report") -> dict[str, Any]:
     }
 
 
-def _ask(plan: "Plan") -> bool:
+def _question(plan: "Plan") -> str:
     seconds = int(plan.hold.total_seconds())
     undo = f", now with {seconds} s to undo" if seconds else ", now, without time to undo"
     through = " into files of the outbox" if plan.sender == "outbox" else f" through {plan.sender}"
@@ -118,17 +122,18 @@ def _ask(plan: "Plan") -> bool:
         if plan.without
         else ""
     )
-    if not is_terminal():
-        raise UsageError("Nobody is here to answer. Say --yes to send without being asked.")
     people = count(plan.people, "person", "people")
-    return typer.confirm(f"Send «{plan.title}» to {people} on {plan.list_title}{had}{through}{undo}?")
+    return f"Send «{plan.title}» to {people} on {plan.list_title}{had}{through}{undo}?"
 
 
 def _duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"“{text}” is not a duration. Write for example 60s, 2min or 0.")
-    return timedelta(seconds=float(match[1]) * _SECONDS[(match[2] or "s")[0].lower()])
+        raise UsageError(f"«{text}» is not a duration. Write for example 60s, 2min or 0.")
+    seconds = float(match[1]) * _SECONDS[(match[2] or "s")[0].lower()]
+    if seconds > _LONGEST_HOLD:
+        raise UsageError(f"«{text}» is longer than a day. Hold a mailing for a day at most, for example 2h.")
+    return timedelta(seconds=seconds)
 
 
 @contextlib.contextmanager
@@ -137,20 +142,30 @@ def showing_progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
     if quiet or not is_terminal():
         yield lambda _: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    with Bar(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
-    ) as bar:
-        task = bar.add_task("Starting", total=None, visible=False)
+    bar = Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("Starting", total=None)
 
-        def show(progress: "Progress") -> None:
-            if progress.held_for:
-                seconds = int(progress.held_for.total_seconds()) + 1
-                text = f"Leaves in {seconds} s. Ctrl-C undoes it: nothing has left"
-                bar.update(task, description=text, total=None, visible=True)
-            else:
-                bar.update(task, description="Sending", total=progress.audience, completed=progress.done, visible=True)
+    def show(progress: "Progress") -> None:
+        bar.start()  # not before: it would wipe the question away while somebody reads it
+        if progress.held_for:
+            seconds = int(progress.held_for.total_seconds()) + 1
+            text = f"Leaves in {seconds} s. Ctrl-C undoes it: nothing has left"
+            bar.update(task, description=text, total=None)
+        else:
+            bar.update(task, description="Sending", total=progress.audience, completed=progress.done)
 
+    try:
         yield show
+    finally:
+        bar.stop()

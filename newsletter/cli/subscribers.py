@@ -14,9 +14,19 @@ if TYPE_CHECKING:
     from newsletter.audience.history import History
     from newsletter.audience.subscribers import Subscriber
 
-app = typer.Typer(no_args_is_help=True, help="Bring people in, see who is there, and change what is known of them.")
+app = typer.Typer(
+    help="Bring people in, see who is there, and change what is known of them.", invoke_without_command=True
+)
 importing.register(app)
 people.register(app)
+
+
+@app.callback()
+def _group(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
 
 _PAGE = 50
 
@@ -110,6 +120,10 @@ def list_people(
     shown = door.page(wanted, after=after, limit=limit)
     if json_:
         print_json([person.person for person in shown])
+        return
+    if not shown:
+        nobody = "fits that choice" if list_ is None or where or segment or status or search else "may be mailed yet"
+        typer.echo(f"Nobody{f' on «{list_}»' if list_ else ''} {nobody}.")
         return
     print_table(("email", "name", "language", "country", "tags"), map(_row, shown))
     if len(shown) == limit:

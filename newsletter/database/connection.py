@@ -37,6 +37,9 @@ _UNUSABLE = (
     "pip install 'stayintheloop[postgres]'), or leave [database] url out."
 )
 
+_OLDEST_SQLITE = (3, 35)
+"""The first that says which rows an UPDATE changed (RETURNING)."""
+
 _WRITES = "newsletter_writes"
 
 _WRITERS_TURN = 0x6E657773  # "news": the advisory lock of whoever writes; of this database only
@@ -56,27 +59,25 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads: it sees one moment of the database, and waits for nobody."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except (sa.exc.OperationalError, sa.exc.DataError) as error:
-            raise _explained(error, self.engine.url) from error
+        """A transaction that only reads: it sees one moment of the database, and waits for nobody.
+
+        Raises:
+            DatabaseError: The database is damaged or out of reach.
+        """
+        with _in_plain_words(self.engine.url), self.engine.begin() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: all of it is on the disk afterwards, or, after an exception, none of it.
 
         Raises:
-            DatabaseError: Another process kept the database busy for too long, or the disk is full.
+            DatabaseError: Another process kept the database busy for too long, the disk is full, or as for `read`.
         """
-        try:
-            with self.engine.connect() as connection:
-                connection.execution_options(**{_WRITES: True})
-                with connection.begin():
-                    yield connection
-        except (sa.exc.OperationalError, sa.exc.DataError) as error:
-            raise _explained(error, self.engine.url) from error
+        with _in_plain_words(self.engine.url), self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
 
     def forget_deleted(self) -> bool:
         """Write the database anew, so that its files hold nothing that was deleted.
@@ -124,6 +125,11 @@ def open_database(url: str) -> Database:
         path = _sqlite_file(address)
         if path is not None:
             _make_private(path)
+        if path is not None and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise DatabaseError(
+                f"This Python comes with SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, _OLDEST_SQLITE))} or "
+                "newer is needed. Use a newer Python."
+            )
         engine = sa.create_engine(address, connect_args=_connecting(address))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(_UNUSABLE) from error
@@ -302,6 +308,17 @@ def _copy_aside(path: Path, version: str) -> None:
 
 _LOST = ("server closed the connection", "connection is lost", "terminating connection", "connection already closed")
 _LOCKED_OUT = ("authentication failed", "no password supplied", 'role "', "pg_hba.conf")
+
+
+@contextlib.contextmanager
+def _in_plain_words(address: sa.URL) -> Iterator[None]:
+    """Turn what the driver says about the database as a whole into a sentence; what it says about a row stays."""
+    try:
+        yield
+    except DriverError as error:
+        if type(error) in {DriverError, sa.exc.OperationalError, sa.exc.DataError}:
+            raise _explained(error, address) from error
+        raise
 
 
 def _explained(error: DriverError, address: sa.URL) -> DatabaseError:

@@ -1,6 +1,7 @@
 """Editions as files: read safely whoever wrote them, checked whole, every mistake told at its place at once."""
 
 import codecs
+import contextlib
 import itertools
 import os
 import re
@@ -11,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from newsletter.config.nearest import nearest
-from newsletter.edition.blocks import KINDS, AnyBlock, ImageBlock, ImageRef, Link, LinkItem, Part, Stat, VideoBlock
+from newsletter.edition.blocks import KINDS, AnyBlock, ImageRef, Link, LinkItem, Part, Stat
+from newsletter.edition.fields import PicturePath
 from newsletter.edition.model import Edition, Loc
-from newsletter.edition.problems import AT_MOST, unusable
+from newsletter.edition.problems import AT_MOST, Problem, unusable
 from newsletter.edition.reading import read_document
 from newsletter.edition.tree import Document, plain
 from newsletter.edition.wording import Place, block_in_words, tell
@@ -37,6 +39,8 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 _SAVE: Final = "Save it as UTF-8: most editors offer that under “Save as” or “Encoding”."
+_PICTURE_FIELDS: Final = frozenset({"src", "thumbnail"})
+_PICTURE_PATH: Final = TypeAdapter[str](PicturePath)
 _FOREIGN_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -99,8 +103,7 @@ def read_edition(path: Path, root: Path) -> EditionFile:
     findings += more
     folder = path.parent
     place = Place(name, document)
-    if edition is not None:
-        findings += _picture_findings(edition, folder, place)
+    findings += _picture_findings(plain(document.root), folder, place)
     findings.sort(key=lambda finding: (finding.line or 0, finding.column or 0))
     if edition is None or any(finding.severity is Severity.MUST_FIX for finding in findings):
         raise EditionInvalidError(findings=_capped(findings, name))
@@ -114,9 +117,11 @@ def read_text(path: Path, root: Path) -> str:
         EditionNotFoundError: There is no such file.
         EditionInvalidError: It is no text that an edition could be.
     """
-    text, findings = _read_text(path, root, _name(path, root))
-    if findings:
-        raise EditionInvalidError(findings=findings)
+    name = _name(path, root)
+    text, findings = _read_text(path, root, name)
+    text, more = _cleaned(text, name)
+    if findings or more:
+        raise EditionInvalidError(findings=findings + more)
     return text
 
 
@@ -130,13 +135,14 @@ def check_text(text: str, name: str) -> tuple[Edition | None, Document, list[Fin
     Returns:
         The edition if it is right, what was read, and the findings, which must not be empty if there is no edition.
     """
+    text, findings = _cleaned(text, name)
     for signs, most in _COSTLY.items():
         if sum(text.count(sign) for sign in signs.split()) > most:
             what = f"This file holds more than {most:,} of the signs {signs}, far more than an edition needs."
-            finding = Finding(rule="too-large", what=what, fix="Check that it is the right file.", file=name)
-            return None, Document("", None, ""), [finding]
+            findings.append(Finding(rule="too-large", what=what, fix="Check that it is the right file.", file=name))
+            return None, Document("", None, ""), findings
     document, flaws = read_document(text, FIELD_NAMES)
-    findings = [
+    findings += [
         Finding(
             rule=flaw.rule,
             what=flaw.what,
@@ -189,7 +195,7 @@ def _capped(findings: list[Finding], name: str) -> list[Finding]:
 
 
 def _read_text(path: Path, root: Path, name: str) -> tuple[str, list[Finding]]:
-    """The file's text with lines ended by line feeds, in Unicode's form NFC; and what is wrong with its characters."""
+    """The file's text with lines ended by line feeds, and what is wrong with its encoding."""
     data = _read_bytes(path, root, name)
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -198,32 +204,34 @@ def _read_text(path: Path, root: Path, name: str) -> tuple[str, list[Finding]]:
             )
     if data[:2].count(0) == 1 or (len(data) > 20 and data.count(0) > len(data) // 4):
         raise _unusable(name, "encoding", "This file looks as if it was saved as UTF-16.", _SAVE, line=1)
-    findings: list[Finding] = []
-    text = (
-        data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
-    )
-
-    def finding(rule: str, what: str, fix: str, at: int) -> Finding:
-        line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-        return Finding(rule=rule, what=what, fix=fix, file=name, line=line, column=column)
-
+    text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     foreign = [match.start() for match in _FOREIGN_BYTE.finditer(text)]
-    if foreign:
-        more = f", nor can {len(foreign) - 1} more in this file" if len(foreign) > 1 else ""
-        guess = bytes([ord(text[foreign[0]]) - 0xDC00]).decode("cp1252", "replace")
-        like = (
-            f" In the older encoding of Windows it would be «{guess}»."
-            if guess.isprintable() and guess != "\ufffd"
-            else ""
-        )
-        findings.append(finding("encoding", f"A letter here cannot be read as UTF-8{more}.{like}", _SAVE, foreign[0]))
-        text = _FOREIGN_BYTE.sub("\ufffd", text)
+    if not foreign:
+        return text, []
+    more = f", nor can {len(foreign) - 1} more in this file" if len(foreign) > 1 else ""
+    guess = bytes([ord(text[foreign[0]]) - 0xDC00]).decode("cp1252", "replace")
+    what = f"A letter here cannot be read as UTF-8{more}."
+    if guess.isprintable() and guess != "\ufffd":
+        what += f" In the older encoding of Windows it would be «{guess}»."
+    return _FOREIGN_BYTE.sub("\ufffd", text), [_at(text, foreign[0], name, Problem("encoding", what, _SAVE))]
+
+
+def _cleaned(text: str, name: str) -> tuple[str, list[Finding]]:
+    """The text in Unicode's form NFC, without the characters that no file may hold; and findings about these."""
     odd = list(unusable(text))
-    findings += [finding(problem.rule, problem.what, problem.fix, problem.offset) for problem in odd[: 2 * AT_MOST]]
+    if not odd:
+        return unicodedata.normalize("NFC", text), []
     characters = list(text)
     for problem in odd:
         characters[problem.offset] = " "
-    return unicodedata.normalize("NFC", "".join(characters) if odd else text), findings
+    findings = [_at(text, problem.offset, name, problem) for problem in odd[: 2 * AT_MOST]]
+    return unicodedata.normalize("NFC", "".join(characters)), findings
+
+
+def _at(text: str, at: int, name: str, problem: Problem) -> Finding:
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    return Finding(rule=problem.rule, what=problem.what, fix=problem.fix, file=name, line=line, column=column)
 
 
 def _read_bytes(path: Path, root: Path, name: str) -> bytes:
@@ -294,19 +302,27 @@ def _not_found(path: Path) -> EditionNotFoundError:
 
 def pictures(edition: Edition) -> Iterator[tuple[Loc, str]]:
     """Every picture that an edition shows: the way to its path, and the path."""
-    for loc, block in edition.walk():
-        if isinstance(block, ImageBlock):
-            yield (*loc, "src"), block.src
-        elif isinstance(block, VideoBlock):
-            yield (*loc, "thumbnail"), block.thumbnail
-        elif isinstance(image := getattr(block, "image", None), ImageRef):
-            yield (*loc, "image", "src"), image.src
+    return _pictures(edition.model_dump())
 
 
-def _picture_findings(edition: Edition, folder: Path, place: Place) -> Iterator[Finding]:
+def _pictures(data: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
+    """Every picture that a file names in a way that could be right, though other things in it may be wrong."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            if name in _PICTURE_FIELDS and isinstance(value, str):
+                with contextlib.suppress(ValidationError):
+                    yield (*loc, name), _PICTURE_PATH.validate_python(value)
+            else:
+                yield from _pictures(value, (*loc, name))
+    elif isinstance(data, list | tuple):
+        for number, value in enumerate(data):
+            yield from _pictures(value, (*loc, number))
+
+
+def _picture_findings(data: Any, folder: Path, place: Place) -> Iterator[Finding]:
     """Pictures that are not there, or lie elsewhere; whether they can be shown is for who opens them."""
     home = folder.resolve()
-    for loc, src in pictures(edition):
+    for loc, src in _pictures(data):
         path = folder / src
         if not path.resolve().is_relative_to(home):
             fix = "Copy the picture itself into the edition's folder."

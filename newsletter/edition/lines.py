@@ -6,7 +6,7 @@ from dataclasses import dataclass
 ROW = re.compile(
     r"""(?P<lead>[ \t]*(?:-[ \t]+)*)(?:(?P<key>[\w-]+|"[^"]*"|'[^']*')[ \t]*:(?=[ \t]|$)[ \t]*)?(?P<value>.*)"""
 )
-COMMENT = re.compile(r"\s+#(?:\s.*)?$")
+COMMENT = re.compile(r"(?<!\s)\s+#(?:\s.*)?$")
 
 
 @dataclass(frozen=True, slots=True)

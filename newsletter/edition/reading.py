@@ -16,7 +16,8 @@ MOST_TOLD: Final = 50
 PATIENCE: Final = 300_000
 """Characters that are read at most, all attempts together; what a file of ordinary size never needs."""
 
-_SWALLOWED = re.compile(r"[ \t]+#\w[^\n]*")
+_SWALLOWED = re.compile(r"[ \t]+(#\w[^\n]*)")
+_WHOLLY_SWALLOWED = re.compile(r"[\w-]+:[ \t]+(#\w[^\n]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +81,21 @@ def _read_past(document: Document, problems: list[Problem]) -> list[Flaw]:
     return flaws
 
 
-def _swallowed(document: Document, node: Node) -> list[Flaw]:
+def _swallowed(document: Document, node: Node, name_at: int | None = None) -> list[Flaw]:
     """Texts without quotes in which a # right before a word made the rest a comment."""
     if isinstance(node, Mapping):
-        return [flaw for entry in node.entries.values() for flaw in _swallowed(document, entry.value)]
+        return [flaw for entry in node.entries.values() for flaw in _swallowed(document, entry.value, entry.start)]
     if isinstance(node, Sequence):
         return [flaw for item in node.items for flaw in _swallowed(document, item)]
-    match = _SWALLOWED.match(document.text, node.end) if isinstance(node, Scalar) and node.style is None else None
+    if not isinstance(node, Scalar) or node.style is not None:
+        return []
+    # The parser places a text that is wholly swallowed behind what swallowed it.
+    match = _SWALLOWED.match(document.text, node.end) if node.text or name_at is None else None
+    match = match or (
+        _WHOLLY_SWALLOWED.match(document.text, name_at) if name_at is not None and not node.text else None
+    )
     if match is None:
         return []
-    lost = match[0].strip()
-    what = f"«{lost[:40]}» is left out: without quotes, a blank and # begin a note that readers do not see."
+    what = f"«{match[1][:40].strip()}» is left out: without quotes, a blank and # begin a note that readers do not see."
     fix = "Put the whole text in quotes if readers shall see it; write a blank after # if not."
-    place = document.position(match.end() - len(lost))
-    return [Flaw("comment", what, fix, *place, Severity.SHOULD_FIX)]
+    return [Flaw("comment", what, fix, *document.position(match.start(1)), Severity.SHOULD_FIX)]

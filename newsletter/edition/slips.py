@@ -181,12 +181,13 @@ class _Explainer:
 
     def _backslash(self) -> Slip:
         row, value = self.row, self.row.bare_value()
+        at = row.start + max(row.text.rfind("\\", 0, self.column), 0)
         what = "In a text in double quotes a backslash \\ begins a special sign, and there is none like this."
         if value.startswith('"') and _CLOSED.fullmatch(value) and "'" not in value:
             new = f"'{value[1:-1]}'"
             mended = self.lines.mended(row.number, row.text[: row.value_column] + new)
-            return Slip(what, f"Use single quotes: {shown(row.written(new))}", self.error.at, mended)
-        return Slip(what, "Write two backslashes for one.", self.error.at)
+            return Slip(what, f"Use single quotes: {shown(row.written(new))}", at, mended)
+        return Slip(what, "Write two backslashes for one.", at)
 
     def _text_behind_bar(self) -> Slip:
         row = self.row
@@ -221,7 +222,7 @@ class _Explainer:
         fix = "Put each text with a colon, comma, bracket or # in quotes, or write one field a line without brackets."
         if row.number != self.row.number or not row.key:
             return Slip(what, fix, self.error.at)
-        line = f'{row.text[: row.value_column]}"{UNREADABLE}"'
+        line = row.text[: row.value_column] + UNREADABLE
         return Slip(what, fix, self.error.at, self.lines.mended(row.number, line))
 
     # Quotes over several lines
@@ -289,7 +290,7 @@ class _Explainer:
         above = self.lines.above(row.number)
         while above and above.key is None and above.number > row.number - 100:
             above = self.lines.above(above.number)
-        if above and above.key and not above.dash * (above.column > row.column):
+        if above and above.key and not (above.dash and above.column > row.column):
             what = f"This line does not begin with a name and a colon, so it must belong to {above.name} above."
             fix = f"Put more blanks before it than {above.name} has."
             if _BLOCK_TEXT.fullmatch(above.value):
@@ -313,7 +314,7 @@ class _Explainer:
             other = self.lines.row(number)
             if other.key in self.names or (other.dash and other.key):
                 break
-            if lines[number].strip() and not lines[number].startswith(" " * (column)):
+            if lines[number].strip() and not lines[number].startswith(" " * column):
                 lines[number] = " " * column + lines[number].lstrip()
         mended = None if lines == self.lines.lines else "\n".join(lines)
         return Slip(what, fix, row.start + row.indent, mended)
@@ -326,20 +327,23 @@ class _Explainer:
         if row.key and row.key.startswith("-"):
             return self._no_field(row)
         indent = row.indent
-        columns: dict[int, str] = {}
+        columns: set[int] = set()
         for number in range(row.number - 1, max(row.number - 500, -1), -1):
             above = self.lines.row(number)
             if above.blank or (above.key is None and not above.dash):
                 continue
             if row.dash and above.dash:
-                columns.setdefault(above.indent, "the dash above")
+                columns.add(above.indent)
             elif not row.dash and above.key:
-                columns.setdefault(above.column, above.name)
+                columns.add(above.column)
         if not row.dash and row.key == "kind" and self._dash_column(self.lines.lines[: row.number]) == indent:
             line = f"{row.text[:indent]}- {row.text[indent:]}"
             fix = "Begin each block with a dash: - kind: …"
             return Slip(
-                "A dash is missing before this block.", fix, row.start + indent, self._moved(row.number, 2, line)
+                "A dash is missing before this block.",
+                fix,
+                row.start + indent,
+                self._moved(row.number, 2, line, siblings=True),
             )
         if not columns:
             return Slip(
@@ -361,13 +365,14 @@ class _Explainer:
         line = " " * column + row.text.lstrip()
         return Slip(what, fix, row.start + indent, self._moved(row.number, column - indent, line))
 
-    def _moved(self, number: int, by: int, line: str) -> str:
-        """The file with one line written anew, and the lines below that hang on it moved along."""
+    def _moved(self, number: int, by: int, line: str, *, siblings: bool = False) -> str:
+        """The file with one line written anew, and the lines below that hang on it, or stand by it, moved along."""
         indent = self.row.indent
         lines = [*self.lines.lines[:number], line, *self.lines.lines[number + 1 :]]
         for below in range(number + 1, len(lines)):
             text = lines[below]
-            if text.strip() and len(text) - len(text.lstrip()) <= indent:
+            outer = len(text) - len(text.lstrip()) - indent
+            if text.strip() and (outer < 0 or (outer == 0 and (not siblings or text.lstrip().startswith("-")))):
                 break
             lines[below] = " " * by + text if by > 0 else text[-by:] if not text[:-by].strip() else text.lstrip()
         return "\n".join(lines)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from newsletter.edition.fields import Name
 from newsletter.edition.files import FIELD_NAMES
 from newsletter.edition.reading import read_document
-from newsletter.edition.tree import Document, Mapping, Scalar
+from newsletter.edition.tree import Document, Entry, Mapping, Scalar
 from newsletter.errors import EditionInvalidError, Finding, Severity
 
 LONGEST_SLUG: Final = 60
@@ -111,9 +111,10 @@ def edition_from(text: str, title: str) -> str:
             "The edition to copy cannot be read. Mend it first, or copy another one.",
             findings=[Finding(rule=flaw.rule, what=flaw.what, fix=flaw.fix, line=flaw.line) for flaw in broken],
         )
-    changes = [(*_value_span(document, name), quoted) for name in ("title", "subject") if name in document.root.entries]
-    if "date" in document.root.entries:
-        changes.append(_date_span(document, document.root))
+    fields = document.root.entries
+    changes = [_with_value(document, fields[name], quoted) for name in ("title", "subject") if name in fields]
+    if "date" in fields:
+        changes.append(_without_date(document, document.root))
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + new + text[end:]
     return text
@@ -134,23 +135,23 @@ def _quoted(title: str) -> str:
     return str(json.dumps(checked, ensure_ascii=False))
 
 
-def _value_span(document: Document, name: str) -> tuple[int, int]:
-    """Where the value of a field of the edition begins and ends."""
-    node, _ = document.at((name,))
-    if node is None:
-        return 0, 0
-    end = node.start + len(document.text[node.start : node.end].rstrip())
-    return node.start, end
+def _with_value(document: Document, entry: Entry, value: str) -> tuple[int, int, str]:
+    """What to change so that a field of the edition has another value: from where to where, and the new text."""
+    node = entry.value
+    if isinstance(node, Scalar) and not node.text and node.style is None:
+        at = document.text.index(":", entry.start) + 1
+        return at, at, f" {value}"
+    return node.start, node.start + len(document.text[node.start : node.end].rstrip()), value
 
 
-def _date_span(document: Document, root: Mapping) -> tuple[int, int, str]:
-    """What to take out so that there is no date: its whole line where it has one, else only the value."""
+def _without_date(document: Document, root: Mapping) -> tuple[int, int, str]:
+    """What to change so that there is no date: its lines go if nothing else stands there, else only its value."""
     entry = root.entries["date"]
-    start, end = _value_span(document, "date")
+    start, end, value = _with_value(document, entry, "null")
     line_start = document.text.rfind("\n", 0, entry.start) + 1
     line_end = document.text.find("\n", end)
     line_end = len(document.text) if line_end < 0 else line_end + 1
     alone = line_start == entry.start and document.text[end:line_end].strip()[:1] in {"", "#"}
-    if alone and isinstance(entry.value, Scalar) and document.text[root.start] != "{":
+    if alone and document.text[root.start] != "{":
         return line_start, line_end, ""
-    return start, end, "null"
+    return start, end, value

@@ -146,22 +146,18 @@ class _Reader:
                 parts.append(self._list(token, tokens, depth + 1))
             elif token.type == "inline":
                 parts.append(self._paragraph(token))
+            elif token.type == "heading_open" and token.markup in {"=", "-"}:
+                self._refuse([token.map[1] - 1] if token.map else None, *_UNDERLINED)
             elif token.type in _INSTEAD:
-                what, fix = (
-                    _UNDERLINED if token.type == "heading_open" and token.markup in {"=", "-"} else _INSTEAD[token.type]
-                )
-                self._refuse(token.map, what, fix)
+                self._refuse(token.map, *_INSTEAD[token.type])
                 if token.type in {"code_block", "fence", "html_block"}:
-                    parts.append(Paragraph((Words(token.content),)))
+                    parts.append(Paragraph((Words(" ".join(token.content.split())),)))
         return tuple(parts)
 
     def _list(self, opening: Token, tokens: Iterator[Token], depth: int) -> Listing:
         if depth == DEEPEST_LIST + 1:
-            self._refuse(
-                opening.map,
-                f"Lists stand more than {DEEPEST_LIST} deep inside one another here.",
-                "Take one level out.",
-            )
+            what = f"Lists stand more than {DEEPEST_LIST} deep inside one another here."
+            self._refuse(opening.map, what, "Take one level out.")
         closing = opening.type.replace("_open", "_close")
         items: list[tuple[Part, ...]] = []
         for token in tokens:
@@ -175,7 +171,9 @@ class _Reader:
         """Tell a problem at the first sign of the first of these lines."""
         first = lines[0] if isinstance(lines, list) and lines else 0
         start = self.starts[min(first, len(self.starts) - 1)]
-        self._tell(start + len(self.source[start:]) - len(self.source[start:].lstrip(" \t")), what, fix)
+        while self.source[start : start + 1] in {" ", "\t"}:
+            start += 1
+        self._tell(start, what, fix)
 
     def _tell(self, offset: int, what: str, fix: str, rule: str = RULE) -> None:
         if len(self.problems) < 4 * AT_MOST:
@@ -221,7 +219,7 @@ class _Reader:
             self._seek(token.markup)
             return [Stress(inner, strong=token.type == "strong_open")]
         if token.type == "link_open":
-            return [self._anchor(token, tokens)]
+            return self._anchor(token, tokens)
         if token.type in _INSTEAD:
             sign = {"image": "![", "html_inline": token.content}.get(token.type, token.markup)
             at = self._seek(sign)
@@ -241,7 +239,8 @@ class _Reader:
             self._tell(at + broken.start(), "This looks like a link, but is none.", fix)
         return Words(text)
 
-    def _anchor(self, opening: Token, tokens: Iterator[Token]) -> Anchor:
+    def _anchor(self, opening: Token, tokens: Iterator[Token]) -> list[Inline]:
+        """A link; only its words if its address cannot be one."""
         address, alone = str(opening.attrs.get("href", "")), opening.info == "auto"
         start = place = self._seek("<" if alone else "[")
         inner = self._inlines(tokens, "link_close")
@@ -260,4 +259,5 @@ class _Reader:
         if problem := address_problem(address, slots):
             offset = 0 if self.source[place : place + 1] != address[:1] else problem.offset
             self._tell(place + offset, problem.what, problem.fix, problem.rule)
-        return Anchor(address, inner)
+            return list(inner)
+        return [Anchor(address, inner)]

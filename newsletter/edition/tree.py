@@ -32,8 +32,8 @@ TOO_DEEP: Final = "too deep"
 TOO_MANY: Final = "too many nodes"
 SIGN: Final = "yaml-sign"
 """The rule of a problem whose words only the whole line can give: an anchor, alias, tag or bracket for a text."""
-UNREADABLE: Final = "\ue000unreadable\ue000"
-"""Stands, in quotes, where a repair took out what could not be read."""
+UNREADABLE: Final = '"\ufdd0"'
+"""Stands where a repair took out what could not be read; no file that is read holds this character."""
 
 _NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL)
@@ -170,7 +170,9 @@ class Builder:
         if isinstance(event, AliasEvent):
             self._place(Unread(start, end))
         elif isinstance(event, ScalarEvent):
-            self._place(Unread(start, end) if marked or event.value == UNREADABLE else _scalar(event, start, end))
+            self._place(
+                Unread(start, end) if marked or self.text[start:end] == UNREADABLE else _scalar(event, start, end)
+            )
         else:
             if len(self._open) >= DEEPEST:
                 raise BrokenError(TOO_DEEP, start)
@@ -358,7 +360,7 @@ def _column_before(old: str, new: str, column: int) -> int:
         return column - len(new) + len(old)
     kept = old[start : len(old) - end]
     inside = new.find(kept, start, len(new) - end) - start
-    return min(column - inside, len(old)) if kept and inside >= 0 else start
+    return min(max(column - inside, start), len(old)) if kept and inside >= 0 else start
 
 
 def _alike(one: str, other: str) -> int:

@@ -4,6 +4,7 @@ Pydantic finds what the models do not allow; here each of its errors becomes one
 another finding says the same better.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
@@ -28,6 +29,8 @@ _EXAMPLES: Final = {
     "src": "src: images/name.png",
 }
 _LONGEST_NAME: Final = 40
+MOST_ERRORS: Final = 500
+"""Errors that are told about one file; whoever made more has other problems."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def tell(errors: Iterable[AnyMapping[str, Any]], place: Place) -> list[Finding]:
         errors: What `ValidationError.errors()` gives, with contexts.
         place: The file.
     """
-    return _Teller(place, list(errors)).tell()
+    return _Teller(place, list(itertools.islice(errors, MOST_ERRORS))).tell()
 
 
 class _Teller:
@@ -167,7 +170,7 @@ class _Teller:
             return self._number_of_parts(kind, loc, node, context)
         if kind == "literal_error":
             return [self._choice(loc, str(context.get("expected", "")), node)]
-        if isinstance(node, Scalar) and node.value is None and not kind.startswith("union"):
+        if isinstance(node, Scalar) and node.value is None and _field(loc) and not kind.startswith("union"):
             return [self._one(loc, "empty", f"{_field(loc) or 'This'} is empty.", _what_to_write(loc))]
         ways: dict[str, Callable[[Loc, Node | None], Finding]] = {
             "union_tag_not_found": self._kind,
@@ -281,6 +284,8 @@ class _Teller:
         fix = "Write a dash and a blank before each part, each on its own line."
         if loc[-1] == "blocks":
             fix = "Begin each block with a dash: - kind: …"
+        elif isinstance(loc[-1], int):
+            fix = "Write one more dash before each of its blocks: - - kind: …"
         elif loc[-1] in {"topics", "silence"} and isinstance(node, Scalar):
             fix = f"Write {loc[-1]}: [{node.text[:60]}]"
         return self._one(loc, "not-a-list", what, fix, on_name=True)

@@ -9,10 +9,11 @@ from newsletter.edition.files import EditionFile, read_edition
 from newsletter.errors import Finding, NewsletterError, Severity
 from newsletter.expressions import Slot, parse_text
 from newsletter.project import Project
-from newsletter.rendering.compose import compose, weigh
+from newsletter.rendering.compose import compose
 from newsletter.rendering.composition import Composition
-from newsletter.rendering.theme import Theme
+from newsletter.rendering.theme import open_theme
 from newsletter.rendering.view import Loc
+from newsletter.rendering.weight import weigh
 
 
 def check(slug: str, project: Project) -> tuple[Finding, ...]:
@@ -37,7 +38,12 @@ def check_composed(file: EditionFile, project: Project, composition: Composition
     """What is wrong with an edition that could be composed."""
     where = file.finding((), "", "", "").file
     try:
-        findings = [*file.findings, *weigh(composition, where), *_bare_slots(file), *_foreign_words(file, project)]
+        findings = [
+            *file.findings,
+            *weigh(composition, file, project),
+            *_bare_slots(file),
+            *_foreign_words(file, project),
+        ]
     except NewsletterError as error:
         findings = [Finding(rule="compile", what=str(error), file=where)]
     return weighed(findings, project)
@@ -65,7 +71,7 @@ def _bare_slots(file: EditionFile) -> list[Finding]:
             file.finding(
                 loc,
                 "slot-without-default",
-                f"Readers of whom “{piece.source}” is not known will see nothing there.",
+                f"Readers of whom «{piece.source}» is not known will see nothing there.",
                 f'Say what they see instead:  {{{{ {piece.source} | default("…") }}}}',
                 severity=Severity.SHOULD_FIX,
             )
@@ -91,13 +97,13 @@ def _texts(value: object, loc: Loc) -> Iterator[tuple[Loc, str]]:
 def _foreign_words(file: EditionFile, project: Project) -> list[Finding]:
     """An edition in a language for which the theme has no words of its own."""
     language = file.edition.language or project.settings.newsletter.language
-    if Theme(project.templates).speaks(language):
+    if open_theme(project.templates).speaks(language):
         return []
     return [
         file.finding(
             ("language",),
             "language-without-words",
-            f"The theme has no words in “{language}”; its footer and labels will be in English.",
+            f"The theme has no words in «{language}»; its footer and labels will be in English.",
             f"Put a file templates/words/{language.split('-')[0].lower()}.toml beside the others.",
             severity=Severity.SHOULD_FIX,
         )

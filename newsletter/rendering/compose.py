@@ -6,10 +6,9 @@
 Nothing about any reader is known here, so the work is done once however many there are.
 """
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -18,17 +17,16 @@ from markupsafe import Markup
 from newsletter.config import Settings
 from newsletter.edition.blocks import Block, ColumnsBlock
 from newsletter.edition.files import EditionFile
-from newsletter.errors import EditionInvalidError, Finding, ImageError, Severity, TemplateError
+from newsletter.errors import EditionInvalidError, Finding, ImageError, TemplateError
 from newsletter.project import Project
 from newsletter.rendering.composition import Composition, Picture, address_of
-from newsletter.rendering.mjml import Segment, StructureError, serialise
+from newsletter.rendering.mjml import MAX_BYTES, Segment, StructureError, serialise
 from newsletter.rendering.palette import make_palette
-from newsletter.rendering.plaintext import cut_blocks
+from newsletter.rendering.plaintext import cut_blocks, gap_after
 from newsletter.rendering.slots import Marks
-from newsletter.rendering.theme import MJML, TEXT, Theme
+from newsletter.rendering.theme import MJML, TEXT, open_theme
 from newsletter.rendering.view import (
     CONTENT_WIDTH,
-    HEAVY_PICTURE,
     BlockViews,
     Loc,
     Medium,
@@ -42,8 +40,8 @@ def compose(file: EditionFile, project: Project) -> Composition:
     """Render an edition once, for all readers.
 
     Raises:
-        EditionInvalidError: A picture is missing or cannot be used; all such problems at once.
-        TemplateError: A template of the project is wrong; all of the edition's templates at once.
+        EditionInvalidError: A picture is missing or cannot be used, or the edition is far too long; all at once.
+        TemplateError: Templates of the project are wrong; all that the edition uses, and its own mistakes, at once.
         ConfigError: A brand colour cannot be read against its background.
     """
     return _Composer(file, project).compose()
@@ -57,22 +55,28 @@ class _Composer:
         self.edition = file.edition
         self.project = project
         self.settings: Settings = project.settings
-        self.theme = Theme(project.templates)
+        self.theme = open_theme(project.templates)
         self.language = self.edition.language or self.settings.newsletter.language
         self.direction = direction(self.language)
         self.marks = Marks.unlike(self.edition.model_dump_json() + self.settings.model_dump_json())
         self.pictures = Pictures(self._address)
-        self.views = BlockViews(file, self.marks, self.pictures, ZoneInfo(self.settings.newsletter.timezone))
-        self.sources: list[tuple[str, Loc]] = []  # for each block's number: its template and place
+        zone = ZoneInfo(self.settings.newsletter.timezone)
+        self.views = BlockViews(file, self.marks, self.pictures, zone, locale_of(self.language))
+        self.frame: dict[str, Any] = {}
+        self.sources: list[tuple[str, Loc, str]] = []  # for each block's number: its template, its place, what it made
+        self.findings: list[Finding] = []  # what is wrong with templates
+        self.mistakes = self.pictures.findings  # what is wrong with the edition
 
     def compose(self) -> Composition:
-        frame = self._frame()
-        segments = self._html(frame)
+        self.frame = self._frame()
+        segments = self._html()
         self.sources.clear()
         self.marks.blocks.clear()
-        text = self._text(frame)
-        if self.pictures.findings:
-            raise EditionInvalidError(findings=self.pictures.findings)
+        text = self._page(TEXT, self._blocks(self.edition.blocks, ("blocks",), "text", CONTENT_WIDTH))
+        if self.findings:
+            raise TemplateError(findings=[*self.findings, *self.mistakes])
+        if self.mistakes:
+            raise EditionInvalidError(findings=self.mistakes)
         return Composition(
             slug=self.file.slug,
             title=self.views.text(self.edition.title),
@@ -84,85 +88,109 @@ class _Composer:
             pictures=tuple(self.pictures.prepared.values()),
             embedded=self.settings.sending.images == "embed",
             html_segments=segments,
-            text_segments=cut_blocks(text, self.marks),
+            text_segments=cut_blocks(text or "", self.marks),
             marks=self.marks,
         )
 
     # The two parts
 
-    def _html(self, frame: dict[str, Any]) -> tuple[Segment, ...]:
-        blocks = self._blocks(self.edition.blocks, ("blocks",), "html", CONTENT_WIDTH, frame)
-        page = self.theme.render(f"edition{MJML}", frame | {"blocks": blocks})
+    def _html(self) -> tuple[Segment, ...]:
+        page = self._page(MJML, self._blocks(self.edition.blocks, ("blocks",), "html", CONTENT_WIDTH))
+        if page is None:
+            return ()
+        if len(page) > MAX_BYTES:
+            what = f"The edition is so long that it makes more than {MAX_BYTES // 1_000_000} MB; no mail may be."
+            self.mistakes.append(self.file.finding(("blocks",), "weight", what, "Make several editions of it."))
+            return ()
         try:
             return serialise(page, self.marks)
         except StructureError as error:
-            raise self._structure(error) from None
+            self._tell_structure(error)
+            return ()
 
-    def _text(self, frame: dict[str, Any]) -> str:
-        blocks = self._blocks(self.edition.blocks, ("blocks",), "text", CONTENT_WIDTH, frame)
-        return self.theme.render(f"edition{TEXT}", frame | {"blocks": [str(block["text"]) for block in blocks]})
+    def _page(self, kind: str, blocks: list[dict[str, object]]) -> str | None:
+        """The whole part, of finished blocks; None where its template is wrong."""
+        try:
+            return self.theme.render(f"edition{kind}", self.frame | {"blocks": blocks})
+        except TemplateError as error:
+            self._tell(error.findings)
+            return None
 
-    def _blocks(  # noqa: PLR0913 it calls itself for columns
-        self,
-        blocks: Sequence[Block],
-        loc: Loc,
-        medium: Medium,
-        width: int,
-        frame: dict[str, Any],
-        *,
-        in_column: bool = False,
-    ) -> list[dict[str, object]]:
-        """Each block as its template made it, between the marks of its begin and end."""
+    def _blocks(self, blocks: Sequence[Block], loc: Loc, medium: Medium, width: int) -> list[dict[str, object]]:
+        """Each block as its template made it, between the marks of its begin and end.
+
+        What follows a block (in plain text: blank lines) stands inside its marks, so that a hidden block leaves no gap.
+        """
         made: list[dict[str, object]] = []
-        findings: list[Finding] = []
         for number, block in enumerate(blocks):
-            place = (*loc, number)
+            place, in_column = (*loc, number), len(loc) > 1
             begin, end = self.marks.ends_of_block(block.when)
             name = f"blocks/{block.kind}{MJML if medium == 'html' else TEXT}"
-            self.sources.append((name, place))
+            at = len(self.sources)
+            self.sources.append((name, place, ""))
             view = self.views.view(block, place, medium, width)
             if isinstance(block, ColumnsBlock):
                 inside = self.views.width_inside(block)
+                columns = [
+                    self._blocks(column, (*place, "columns", column_number), medium, inside)
+                    for column_number, column in enumerate(block.columns)
+                ]
                 view["columns"] = [
-                    [
-                        item["mjml" if medium == "html" else "text"]
-                        for item in self._blocks(column, (*place, "columns", at), medium, inside, frame, in_column=True)
-                    ]
-                    for at, column in enumerate(block.columns)
+                    [item["mjml" if medium == "html" else "text"] for item in column] for column in columns
                 ]
             try:
-                source = self.theme.render(name, frame | {"block": view, "in_column": in_column, "width": width})
+                source = self.theme.render(name, self.frame | {"block": view, "in_column": in_column, "width": width})
             except TemplateError as error:
-                findings += [finding for finding in error.findings if finding not in findings]
+                self._tell(error.findings, place)
                 continue
             if medium == "html":
-                made.append({"kind": block.kind, "mjml": Markup(f"{begin}{source}{end}")})  # noqa: S704 the theme's own
+                source = f"{begin}{source.strip()}{end}"
+                self.sources[at] = (name, place, source)
+                rows = source.startswith((f"{begin}<mj-section", f"{begin}<mj-wrapper"))
+                made.append({"kind": block.kind, "mjml": Markup(source), "rows": rows})  # noqa: S704 the theme's own
             else:
-                made.append({"kind": block.kind, "text": f"{begin}{source.strip(chr(10))}{end}"})
-        if findings:
-            raise TemplateError(findings=findings)
+                gap = gap_after(block.kind, in_column=in_column)
+                text = source.strip("\n")
+                made.append({"kind": block.kind, "text": f"{begin}{text}{gap}{end}"})
         return made
 
-    def _structure(self, error: StructureError) -> TemplateError:
-        """The error of the strict parser, at the template that made it."""
-        name, place = self.sources[error.block] if error.block is not None else (f"edition{MJML}", ("",))
-        lines = self.theme.source(name).splitlines()
-        line = next((number for number, text in enumerate(lines, 1) if error.tag and f"<{error.tag}" in text), None)
-        block = self.file.finding(place, "", "", "").block if error.block is not None else None
-        finding = Finding(
-            rule="template", what=error.what, fix=error.fix, file=self.theme.label(name), line=line, block=block
-        )
-        return TemplateError(findings=[finding])
+    # What is wrong with templates
+
+    def _tell(self, findings: Sequence[Finding], place: Loc | None = None) -> None:
+        """Keep these findings; a template that is used often is told once, with the first block that uses it."""
+        for finding in findings:
+            if not any((f.file, f.line, f.what) == (finding.file, finding.line, finding.what) for f in self.findings):
+                block = self.file.finding(place, "", "", "").block if place else None
+                self.findings.append(replace(finding, block=block))
+
+    def _tell_structure(self, error: StructureError) -> None:
+        """Keep what the strict parser found; it stops at the first mistake, so each block is read once more alone."""
+        found = len(self.findings)
+        for _, _, source in self.sources:
+            try:
+                serialise(_alone(source, self.marks), self.marks)
+            except StructureError as own:
+                self._tell_misbuilt(own)
+        if len(self.findings) == found:
+            self._tell_misbuilt(error)
+
+    def _tell_misbuilt(self, error: StructureError) -> None:
+        inside = error.block is not None
+        name, place, _ = self.sources[error.block] if error.block is not None else (f"edition{MJML}", None, "")
+        name, line = self.theme.locate(error.tag, name, _SHARED if inside else _FRAME)
+        finding = Finding(rule="template", what=error.what, fix=error.fix, file=self.theme.label(name), line=line)
+        self._tell([finding], place)
 
     # What every template sees
 
     def _frame(self) -> dict[str, Any]:
+        """What every template sees beside its block; docs/reference/theme.md describes it."""
         settings, text = self.settings, self.views.text
         palette = make_palette(settings)
         words = self.theme.words(self.language)
         base = settings.newsletter.base_url
         edition = self.edition
-        date = _date_text(edition.date, self.language) if edition.date else None
+        date = format_date(edition.date, "long", locale=self.views.locale) if edition.date else None
         return {
             "brand": {
                 "light": asdict(palette.light),
@@ -210,10 +238,7 @@ class _Composer:
         try:
             return self.pictures.show(self.project.root / brand.logo, alt, brand.logo_width)
         except ImageError as error:
-            line, column = self.settings.place("brand.logo") or (None, None)
-            self.pictures.findings.append(
-                Finding(rule="image", what=str(error), file="newsletter.toml", line=line, column=column)
-            )
+            self.mistakes.append(self.settings.finding("brand.logo", rule="image", what=str(error)))
             return None
 
     def _address(self, picture: Picture) -> str:
@@ -221,55 +246,15 @@ class _Composer:
         return address_of(picture, embedded=embedded, base_url=self.settings.newsletter.base_url)
 
 
-def _date_text(date: dt.date, language: str) -> str:
-    return format_date(date, "long", locale=locale_of(language))
+_SHARED: Final = (f"parts{MJML}",)
+_FRAME: Final = tuple(f"{name}{MJML}" for name in ("head", "masthead", "footer", "parts"))
+"""Templates whose mistakes come to light in a block, or in the frame around all blocks."""
 
 
-# What composing alone can tell
+def _alone(source: str, marks: Marks) -> str:
+    """A whole document with only this block in it."""
+    rows = marks.block.sub("", source).startswith(("<mj-section", "<mj-wrapper"))
+    return f"<mjml><mj-body>{source if rows else _IN_A_ROW.format(source)}</mj-body></mjml>"
 
-CLIPPED_AT = 102_000  # bytes of HTML after which Gmail hides the rest behind a link
-NEARLY_CLIPPED_AT = 80_000
 
-
-def weigh(composition: Composition, file: str) -> tuple[Finding, ...]:
-    """Findings about the weight of the message: Gmail cuts long ones, and slow lines wait for heavy pictures.
-
-    Args:
-        composition: With all its conditional blocks shown, which is the heaviest message.
-        file: The edition's file, for the findings.
-    """
-    findings: list[Finding] = []
-    heaviest = composition.variant((True,) * len(composition.conditions))
-    size = sum(len(piece.encode()) if isinstance(piece, str) else 40 for piece in heaviest.html)
-    if size > CLIPPED_AT:
-        findings.append(
-            Finding(
-                rule="weight",
-                file=file,
-                what=f"The edition makes {size // 1000} KB of HTML; Gmail hides everything after 102 KB, "
-                "with it the unsubscribe link.",
-                fix="Make it shorter, or move a part to the web and link to it.",
-            )
-        )
-    elif size > NEARLY_CLIPPED_AT:
-        findings.append(
-            Finding(
-                rule="weight",
-                severity=Severity.SHOULD_FIX,
-                file=file,
-                what=f"The edition makes {size // 1000} KB of HTML; Gmail hides everything after 102 KB.",
-                fix="Leave some room: make it shorter.",
-            )
-        )
-    findings += [
-        Finding(
-            rule="heavy-picture",
-            severity=Severity.SHOULD_FIX,
-            file=file,
-            what=f"The picture {picture.name} weighs {len(picture.content) // 1000:,} KB even after scaling.",
-            fix="Use a smaller or simpler picture; readers on phones pay for it.",
-        )
-        for picture in composition.pictures
-        if len(picture.content) > HEAVY_PICTURE
-    ]
-    return tuple(findings)
+_IN_A_ROW: Final = "<mj-section><mj-column>\n{}\n</mj-column></mj-section>"

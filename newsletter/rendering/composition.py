@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from newsletter.errors import CompileError
 from newsletter.expressions import parse_expression
-from newsletter.rendering.mjml import Segment, compile_mjml
+from newsletter.rendering.mjml import Segment, compile_mjml, join
 from newsletter.rendering.pieces import Context, Fill, Pieces
 from newsletter.rendering.plaintext import TextSegment, finish
 from newsletter.rendering.slots import Marks
@@ -38,7 +38,7 @@ class Picture:
     """
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
     media_type: str
     width: int
     height: int
@@ -107,10 +107,10 @@ class Composition:
     subject: Pieces
     sender: str | None
     reply_to: str | None
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = field(repr=False)
     embedded: bool
-    html_segments: tuple[Segment, ...]
-    text_segments: tuple[TextSegment, ...]
+    html_segments: tuple[Segment, ...] = field(repr=False)
+    text_segments: tuple[TextSegment, ...] = field(repr=False)
     marks: Marks = field(repr=False)
     _variants: dict[tuple[bool, ...], Variant] = field(default_factory=dict, repr=False, compare=False)
 
@@ -158,7 +158,7 @@ class Composition:
             key=key,
             html=self.marks.cut_html(page),
             text=self.marks.cut_text(text),
-            mjml="".join(segment.mjml for segment in segments),
+            mjml=join(segments),
         )
 
     def dump(self) -> bytes:
@@ -197,7 +197,7 @@ class Composition:
                 marks=Marks(**marks | {"fills": [(name, link) for name, link in marks["fills"]]}),
                 **data,
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CompileError("The stored composition cannot be read by this version.") from error
 
 

@@ -166,16 +166,14 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """In sRGB, with 8 bits, as RGB or RGBA, and without anything that travelled along."""
+    """In sRGB, with 8 bits, as RGB or RGBA."""
     mode = "RGBA" if image.has_transparency_data else "RGB"
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):  # 16 bits of grey; converting alone would cut off all that is bright
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if profile:
         image = _in_srgb(image, profile, mode)
-    image = image.convert(mode)
-    image.info = {}
-    return image
+    return image.convert(mode)
 
 
 def _in_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
@@ -214,7 +212,7 @@ def _encode(image: Image.Image, *, lossy: bool = False, few_colours: bool = Fals
 
 
 def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    image.info = {}
+    image.info = {}  # what travelled along: Pillow would write profiles and comments again
     out = BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()

@@ -7,6 +7,7 @@ checks the result against what went in, every time: nothing that was written may
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 from xml.parsers import expat
@@ -40,10 +41,12 @@ _BARE_ZERO = re.compile(r"(?<![\w.#-])0(?![\w.%])")
 _SHORT_HEX = re.compile(r"#([0-9a-fA-F])([0-9a-fA-F])([0-9a-fA-F])\Z")
 _XML_ENTITIES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
-_TOKEN = re.compile(r"<[^>]*>|[^<]+")
+_TAG = re.compile(r"<[^>]*>")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ATTRIBUTE = re.compile(r'([a-zA-Z:-]+)="([^"]*)"')
+_HREF = re.compile(r' href="([^"]*)"')
 _BODY_START = re.compile(r"<body[^>]*>")
+_EMPTY_ROW = re.compile(r"<mj-section[^>]*>(?:<mj-column[^>]*></mj-column>)+</mj-section>")
 _PREVIEW = '<div style="display:none;font-size:1px;'
 
 
@@ -135,7 +138,7 @@ class _Serialiser:
         for name in attributes:
             if name not in COMPONENTS[tag]:
                 self.fail(
-                    f"<{tag}> has no attribute “{name}” here.", "Remove it, or use style in the HTML inside.", tag
+                    f"<{tag}> has no attribute «{name}» here.", "Remove it, or use style in the HTML inside.", tag
                 )
         if tag == "mj-image" and "alt" not in attributes:
             self.fail("<mj-image> needs an alt text.", 'Write alt="" for a picture that only decorates.', tag)
@@ -161,7 +164,7 @@ class _Serialiser:
             self.fail(f"<{tag}> does not work in mail.", "Use another tag.", tag)
         for name in attributes:
             if name not in HTML_ATTRIBUTES:
-                self.fail(f"The attribute “{name}” of <{tag}> does not work in mail.", "Take it out.", tag)
+                self.fail(f"The attribute «{name}» of <{tag}> does not work in mail.", "Take it out.", tag)
         if tag == "img" and "alt" not in attributes:
             self.fail("<img> needs an alt text.", 'Write alt="" for a picture that only decorates.', tag)
         if "href" in attributes:
@@ -190,7 +193,7 @@ class _Serialiser:
         elif self.inside == "mj-style":
             if not data.isascii() or "<" in data:
                 self.fail(
-                    "The styles hold a character that the compiler cannot take.", "Use ASCII, no “<”.", "mj-style"
+                    "The styles hold a character that the compiler cannot take.", "Use ASCII, no «<».", "mj-style"
                 )
             if "@import" in data or "url(" in data:
                 self.fail("The styles would load something from the web.", "Take out @import and url().", "mj-style")
@@ -210,7 +213,7 @@ class _Serialiser:
             match = self.marks.block.match(rest)
             if match is None:
                 word = rest.split(maxsplit=1)[0][:30]
-                self.fail(f"“{word}” stands between two components.", "Put text into <mj-text>.", word)
+                self.fail(f"«{word}» stands between two components.", "Put text into <mj-text>.", word)
             number = int(match[2])
             if match[1] == "b":
                 self.cut()
@@ -256,10 +259,11 @@ def serialise(source: str, marks: Marks) -> tuple[Segment, ...]:
         parser.Parse(_well_formed(source), True)  # noqa: FBT003 that it is the whole
     except expat.ExpatError as error:
         tag = writer.stack[-1] if writer.stack else ""
-        line = source.splitlines()[error.lineno - 1].strip()[:80] if source else ""
+        lines = marks.block.sub("", source).split("\n")  # as the parser counts them
+        line = lines[error.lineno - 1].strip()[:80]
         raise StructureError(
-            f"The MJML is not well-formed near “{line}”: {expat.ErrorString(error.code)}.",
-            "Close every tag, quote every attribute, and write a bare < as &lt;.",
+            f"The MJML is not well-formed: {expat.ErrorString(error.code)}.",
+            f"Close every tag, quote every attribute, and write a bare < as &lt;; look near «{line}».",
             writer.blocks[-1] if writer.blocks else None,
             tag,
         ) from None
@@ -289,15 +293,19 @@ def _well_formed(source: str) -> str:
 # The compiler
 
 
+def join(segments: Iterable[Segment]) -> str:
+    """These segments as one document; a row in which nothing is left, as its blocks are hidden, goes with them."""
+    return _EMPTY_ROW.sub("", "".join(segment.mjml for segment in segments))
+
+
 def compile_mjml(segments: list[Segment], *, language: str, direction: str) -> str:
     """The HTML of these segments, checked against what went in.
 
     Raises:
         CompileError: The compiler refused, panicked, or changed what was written.
     """
-    source = "".join(segment.mjml for segment in segments)
     try:
-        page = mjml2html(source, fonts={})
+        page = mjml2html(join(segments), fonts={})
     except BaseException as error:
         # A panic of the compiler is a BaseException of a class that cannot be imported.
         if isinstance(error, ValueError) or type(error).__name__ == "PanicException":
@@ -315,35 +323,31 @@ def _check(page: str, segments: list[Segment]) -> None:
         raise CompileError("A component of MJML was left uncompiled. Please report this.")
     shown = _COMMENT.sub("", page)
     start = _BODY_START.search(shown)
-    words: list[str] = []
-    links: list[str] = []
-    for token in _TOKEN.findall(shown[start.end() :] if start else ""):
-        if not token.startswith("<"):
-            words.append(token)
-        elif not token.startswith("</"):
-            _check_tag(token, links)
-    text = "".join(html.unescape("".join(words)).split())
+    body = shown[start.end() :] if start else ""
+    tags = _TAG.findall(body)
+    for tag in dict.fromkeys(tags):  # most occur many times
+        _check_tag(tag)
+    text = "".join(html.unescape(_TAG.sub("", body)).split())
+    links = [html.unescape(href[1]) for tag in tags if tag.startswith("<a ") and (href := _HREF.search(tag))]
     _compare("text", text, "".join(segment.words for segment in segments))
     _compare("links", "\n".join(links), "\n".join(_SPACE.sub(" ", link) for s in segments for link in s.links))
 
 
-def _check_tag(token: str, links: list[str]) -> None:
-    if "\\" in token:
-        raise CompileError(f"The MJML compiler corrupted an attribute: {token[:120]} Please report this.")
-    attributes = dict(_ATTRIBUTE.findall(token))
-    if not attributes.keys() <= OUTPUT_ATTRIBUTES:
-        strange = ", ".join(sorted(attributes.keys() - OUTPUT_ATTRIBUTES))
+def _check_tag(tag: str) -> None:
+    if "\\" in tag:
+        raise CompileError(f"The MJML compiler corrupted an attribute: {tag[:120]} Please report this.")
+    names = {name for name, _ in _ATTRIBUTE.findall(tag)}
+    if not names <= OUTPUT_ATTRIBUTES:
+        strange = ", ".join(sorted(names - OUTPUT_ATTRIBUTES))
         raise CompileError(f"The MJML compiler made an attribute that nobody wrote: {strange}. Please report this.")
-    if token.startswith("<img") and not {"alt", "width"} <= attributes.keys():
-        raise CompileError(f"A picture has no alt text or no width: {token[:120]}")
-    if token.startswith("<a ") and "href" in attributes:
-        links.append(html.unescape(attributes["href"]))
+    if tag.startswith("<img") and not {"alt", "width"} <= names:
+        raise CompileError(f"A picture has no alt text or no width: {tag[:120]}")
 
 
 def _compare(kind: str, got: str, wanted: str) -> None:
     if got != wanted:
         at = next((n for n, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
         raise CompileError(
-            f"The MJML compiler changed the {kind}: “{wanted[max(0, at - 20) : at + 30]}” "
-            f"became “{got[max(0, at - 20) : at + 30]}”. Please report this.",
+            f"The MJML compiler changed the {kind}: «{wanted[max(0, at - 20) : at + 30]}» "
+            f"became «{got[max(0, at - 20) : at + 30]}». Please report this.",
         )

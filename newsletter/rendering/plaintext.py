@@ -44,6 +44,11 @@ def wrap(text: str, width: int = WIDTH, indent: str = "", first: str | None = No
     return "\n".join(filled)
 
 
+def gap_after(kind: str, *, in_column: bool) -> str:
+    """The end of a block's last line, and the empty lines after it: two, but one under a heading and in columns."""
+    return "\n\n" if kind == "heading" or in_column else "\n\n\n"
+
+
 def cut_blocks(text: str, marks: Marks) -> tuple[TextSegment, ...]:
     """What the text templates made, cut where conditional blocks begin and end."""
     segments: list[TextSegment] = []

@@ -40,7 +40,7 @@ _DATA = re.compile(r"\s*data:image/(?:png|jpe?g|gif|webp)(?:;[\w=-]+)*?(;base64)
 # The child sees nothing but the drawing and the library's folder. CPU seconds and bytes of memory are bounded where the
 # system can do so; a clock bounds the rest.
 _SECONDS: Final = 1
-_MEMORY: Final = 1 << 30
+_MEMORY: Final = 1 << 29
 _PATIENCE: Final = 15.0
 _CHILD: Final = f"""
 import sys

@@ -4,26 +4,34 @@ It does so by putting a file at the same path under its own `templates/`; all ot
 Templates see plain mappings only and run in Jinja's sandbox: they are the project's, but they may have been copied.
 """
 
-import difflib
+import contextlib
 import functools
+import re
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
+from jinja2 import FunctionLoader, TemplateNotFound, TemplateSyntaxError
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.exceptions import TemplateError as JinjaError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import Finding, TemplateError
 from newsletter.rendering.plaintext import wrap
+from newsletter.rendering.sandbox import NOWHERE, Sandbox, nearest_name
 
 MJML: Final = ".mjml.j2"
 TEXT: Final = ".txt.j2"
 
-_MAX_TEMPLATE = 256_000  # bytes; a template is some hundred lines
+_SAVE: Final = "Save it as UTF-8."
+_NAME = re.compile(r"(?:[\w-]+/)*[\w-][\w.-]*", re.ASCII)
+_MAX_TEMPLATE: Final = 256_000  # bytes; a template is some hundred lines
+_FAILURES: Final = (
+    *(JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+    *(RecursionError, MemoryError),
+)
 
 
 def default_templates() -> Traversable:
@@ -42,15 +50,10 @@ class Theme:
     def __init__(self, overrides: Path | None = None) -> None:
         self._overrides = overrides
         self._default = default_templates()
-        options: dict[str, Any] = {
-            "loader": FunctionLoader(self._load),
-            "undefined": StrictUndefined,
-            "trim_blocks": True,
-            "lstrip_blocks": True,
-            "auto_reload": False,
-        }
-        self._mjml = ImmutableSandboxedEnvironment(autoescape=True, **options)
-        self._text = ImmutableSandboxedEnvironment(autoescape=False, keep_trailing_newline=True, **options)
+        self._words: dict[str, dict[str, str]] = {}
+        loader = FunctionLoader(self._load)
+        self._mjml = Sandbox(loader=loader, autoescape=True)
+        self._text = Sandbox(loader=loader, autoescape=False, keep_trailing_newline=True)
         self._text.filters["wrap"] = wrap
 
     def render(self, name: str, context: dict[str, object]) -> str:
@@ -64,32 +67,44 @@ class Theme:
             TemplateError: The template is missing, is not valid Jinja, or asks for something that is not there.
         """
         environment = self._mjml if name.endswith(MJML) else self._text
+        environment.begin()
         try:
             return environment.get_template(name).render(context)
-        except TemplateSyntaxError as error:
-            where = error.name or name
-            raise self._error(where, error.lineno, f"{_sentence(error.message)}") from None
-        except TemplateNotFound as error:
-            raise self._error(name, None, f"The theme has no template “{error.name}”.", "Check the name.") from None
-        except UndefinedError as error:
-            where, line = _place(error, name)
-            raise self._error(where, line, f"{_sentence(error.message)}", self._guess(error, context)) from None
-        except SecurityError as error:
-            where, line = _place(error, name)
-            raise self._error(where, line, f"A template may not do that: {error.message}.") from None
-        except (JinjaError, TypeError, ValueError, ArithmeticError, AttributeError, KeyError, RecursionError) as error:
-            where, line = _place(error, name)
-            raise self._error(where, line, _sentence(str(error) or type(error).__name__)) from None
+        except _FAILURES as error:
+            raise self._explained(error, name, context) from None
 
-    def source(self, name: str) -> str:
-        """The text of a template; empty when there is none."""
-        found = self._find(name)
-        return found.read_text(encoding="utf-8") if found else ""
+    def _explained(self, error: Exception, name: str, context: dict[str, object]) -> TemplateError:
+        """What went wrong in a template, in words and with its place."""
+        if isinstance(error, TemplateSyntaxError):
+            return self._error(error.name or name, error.lineno, _sentence(error.message))
+        where, line = _place(error, name)
+        if isinstance(error, TemplateNotFound):
+            return self._error(where, line, f"The theme has no template «{error.name}».", "Check the name.")
+        if isinstance(error, UndefinedError):
+            return self._error(where, line, _sentence(error.message), _guess(error, context))
+        if isinstance(error, SecurityError):
+            return self._error(where, line, f"A template may not do that. {_sentence(error.message)}", "Take it out.")
+        if isinstance(error, OverflowError | MemoryError):
+            return self._error(where, line, "A number or a range in the template is too large.")
+        return self._error(where, line, _sentence(str(error) or type(error).__name__))
+
+    def locate(self, tag: str, name: str, others: Iterable[str]) -> tuple[str, int | None]:
+        """The template and the line where a tag, or a word between tags, stands: in this one, or in one of the others.
+
+        Where it stands in none, because it is put together there, it is this template, without a line.
+        """
+        for text in filter(None, (tag and f"<{tag}", tag)):
+            for tried in (name, *others):
+                found = self._find(tried)
+                lines = found.read_text(encoding="utf-8").splitlines() if found else []
+                for number, line in enumerate(lines, 1):
+                    if text in line:
+                        return tried, number
+        return name, None
 
     def label(self, name: str) -> str:
         """A template's file as the user knows it."""
-        own = self._overrides is not None and (self._overrides / name).is_file()
-        return f"templates/{name}" if own else f"templates/{name} (shipped)"
+        return f"templates/{name}" if self._own(name) else f"templates/{name} (shipped)"
 
     def overridden(self) -> list[str]:
         """The templates under the project's own folder that replace, or try to replace, a shipped one."""
@@ -99,22 +114,32 @@ class Theme:
         return sorted(path.relative_to(self._overrides).as_posix() for path in found)
 
     def words(self, language: str) -> dict[str, str]:
-        """The fixed words of the theme in a language; what it lacks is English.
+        """The fixed words of the theme in a language; what its file lacks is as it was shipped, or else English.
 
         Raises:
-            TemplateError: The file of words cannot be read.
+            TemplateError: A file of words cannot be read.
         """
         tag = language.replace("_", "-").lower()
-        words: dict[str, str] = {}
-        for name in ("en", tag.split("-")[0], tag):
-            path = f"words/{name}.toml"
-            if found := self._find(path):
-                try:
-                    own = tomllib.loads(found.read_text(encoding="utf-8"))
-                    words |= {key: str(value) for key, value in own.items()}
-                except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                    raise self._error(path, None, f"The words cannot be read: {error}.") from None
-        return words
+        if tag not in self._words:
+            words: dict[str, str] = {}
+            for path in (f"words/{name}.toml" for name in ("en", tag.split("-")[0], tag)):
+                shipped = self._default.joinpath(*path.split("/"))
+                found = [shipped] if shipped.is_file() else []
+                if (own := self._own(path)) is not None:
+                    found.append(own)
+                for file in found:
+                    words |= self._read_words(path, file)
+            self._words[tag] = words
+        return self._words[tag]
+
+    def _read_words(self, path: str, file: Traversable) -> dict[str, str]:
+        try:
+            return {key: str(value) for key, value in tomllib.loads(file.read_text(encoding="utf-8")).items()}
+        except tomllib.TOMLDecodeError as error:
+            line = re.search(r"at line (\d+)", str(error))
+            raise self._error(path, int(line[1]) if line else None, f"The words cannot be read: {error}.") from None
+        except UnicodeDecodeError as error:
+            raise self._error(path, None, f"The words are not UTF-8 (byte {error.start}).", _SAVE) from None
 
     def speaks(self, language: str) -> bool:
         """Whether the theme has words in this language."""
@@ -131,30 +156,53 @@ class Theme:
             return found.read_text(encoding="utf-8"), name, None
         except UnicodeDecodeError as error:
             what = f"The template is not UTF-8 (byte {error.start})."
-            raise self._error(name, None, what, "Save it as UTF-8.") from None
+            raise self._error(name, None, what, _SAVE) from None
 
     def _find(self, name: str) -> Traversable | None:
-        parts = name.split("/")
-        if not all(parts) or ".." in parts:
+        if not _NAME.fullmatch(name):
             return None
-        if self._overrides is not None and (own := self._overrides.joinpath(*parts)).is_file():
-            return own
-        shipped = self._default.joinpath(*parts)
-        return shipped if shipped.is_file() else None
+        shipped = self._default.joinpath(*name.split("/"))
+        return self._own(name) or (shipped if shipped.is_file() else None)
+
+    def _own(self, name: str) -> Path | None:
+        """The project's own file of that name, if it has one."""
+        own = self._overrides / name if self._overrides else None
+        return own if own is not None and own.is_file() else None
 
     def _error(self, name: str, line: int | None, what: str, fix: str = "") -> TemplateError:
         return TemplateError(findings=[Finding(rule="template", what=what, fix=fix, file=self.label(name), line=line)])
 
-    def _guess(self, error: UndefinedError, context: dict[str, object]) -> str:
-        wanted = (error.message or "").split("'")
-        near = difflib.get_close_matches(wanted[1], context, n=1) if len(wanted) > 1 else []
-        return f"Did you mean {near[0]}?" if near else "docs/reference/theme.md lists what a template can use."
+
+def open_theme(overrides: Path) -> Theme:
+    """The theme of a project: made once, and again only when one of its templates or words has changed.
+
+    Args:
+        overrides: The project's own `templates/`; need not exist.
+    """
+    return _theme(overrides, _stamp(overrides))
 
 
-@functools.cache
-def shipped_theme() -> Theme:
-    """The theme without any project's own templates."""
-    return Theme()
+@functools.lru_cache(maxsize=8)
+def _theme(overrides: Path, _changed: tuple[tuple[str, int, int], ...]) -> Theme:
+    return Theme(overrides)
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes whenever a template in the folder does: names, times of change and sizes."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.suffix in {".j2", ".toml"}:
+            with contextlib.suppress(OSError):  # taken away meanwhile
+                state = path.stat()
+                found.append((str(path), state.st_mtime_ns, state.st_size))
+    return tuple(sorted(found))
+
+
+def _guess(error: UndefinedError, context: dict[str, object]) -> str:
+    message = error.message or ""
+    if message.startswith(NOWHERE) and (near := nearest_name(message[len(NOWHERE) + 1 : -1], context)):
+        return f"Did you mean {near}?"
+    return "" if "did you mean" in message else "docs/reference/theme.md lists what a template can use."
 
 
 def _place(error: Exception, name: str) -> tuple[str, int | None]:
@@ -171,4 +219,4 @@ def _place(error: Exception, name: str) -> tuple[str, int | None]:
 
 def _sentence(text: str | None) -> str:
     text = (text or "The template cannot be used").strip().rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}"

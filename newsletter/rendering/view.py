@@ -3,19 +3,21 @@
 The same walk serves both parts of a message; only the body (HTML or plain text) and the pictures differ.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, get_datetime_format
 from markupsafe import Markup
 from pydantic import BaseModel
 
 from newsletter.edition.blocks import Block, ColumnsBlock, EventBlock, ImageRef
 from newsletter.edition.files import EditionFile
+from newsletter.edition.prose import Body
 from newsletter.edition.text import parse_body
 from newsletter.errors import Finding, ImageError
 from newsletter.expressions import lift
@@ -25,7 +27,6 @@ from newsletter.rendering.slots import Marks
 
 CONTENT_WIDTH: Final = 536  # of a body of 600 px, in CSS pixels
 COLUMN_WIDTHS: Final = {2: 256, 3: 162}
-HEAVY_PICTURE: Final = 1_000_000  # bytes; email-standards 63
 
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
@@ -43,13 +44,10 @@ def direction(language: str) -> Literal["ltr", "rtl"]:
 
 def locale_of(language: str) -> Locale:
     """Babel's locale for a language tag, English where Babel has none."""
-    try:
-        return Locale.parse(language.replace("-", "_"))
-    except (ValueError, LookupError):
-        try:
-            return Locale.parse(language.split("-", maxsplit=1)[0])
-        except (ValueError, LookupError):
-            return Locale("en")
+    for tag in (language.replace("-", "_"), language.split("-", maxsplit=1)[0]):
+        with contextlib.suppress(ValueError, UnknownLocaleError):
+            return Locale.parse(tag)
+    return Locale("en")
 
 
 @dataclass
@@ -85,6 +83,8 @@ class BlockViews:
     marks: Marks
     pictures: Pictures
     timezone: dt.tzinfo
+    locale: Locale
+    _bodies: dict[str, Body] = field(default_factory=dict)  # read once, for both parts of the message
 
     def text(self, value: str) -> str:
         """A text with its slots lifted out."""
@@ -114,7 +114,7 @@ class BlockViews:
     def _value(self, name: str, value: object, loc: Loc, medium: Medium, width: int) -> object:
         if isinstance(value, str):
             if name == "body":
-                body = parse_body(self.text(value))
+                body = self._body(self.text(value))
                 return Markup(body.html()) if medium == "html" else body.plain()  # noqa: S704 cleaned by nh3
             return self.text(value)
         if isinstance(value, ImageRef):
@@ -128,6 +128,11 @@ class BlockViews:
             return [self._value(name, item, (*loc, number), medium, width) for number, item in enumerate(value)]
         return value
 
+    def _body(self, source: str) -> Body:
+        if source not in self._bodies:
+            self._bodies[source] = parse_body(source)
+        return self._bodies[source]
+
     def _picture(self, src: str, alt: str, loc: Loc, medium: Medium, width: int) -> dict[str, object]:
         alt = self.text(alt)
         if medium == "text":
@@ -140,25 +145,37 @@ class BlockViews:
         return shown
 
     def _date_range(self, block: EventBlock) -> str:
-        """When an event is, in the edition's language: `Saturday, 12 December 2026, 14:00 – 15:30 (GMT+03:00)`."""
-        locale = locale_of(self.file.edition.language or "en")
+        """When an event is, in the edition's language: `Saturday 12 December 2026, 14:00 – 15:30 (GMT+03:00)`."""
         starts, ends = block.starts, block.ends
         if not isinstance(starts, dt.datetime):
-            days = [format_date(day, "full", locale=locale) for day in (starts, ends) if day is not None]
-            return " – ".join(days)
+            return self._from_to(*(self._day(day) for day in (starts, ends) if day is not None))
         starts = _local(starts, self.timezone)
-        text = f"{format_date(starts, 'full', locale=locale)}, {_clock(starts, locale)}"
-        if isinstance(ends, dt.datetime):
-            ends = _local(ends, starts.tzinfo or self.timezone)
-            day = "" if ends.date() == starts.date() else f"{format_date(ends, 'full', locale=locale)}, "
-            text += f" – {day}{_clock(ends, locale)}"
-        return f"{text} ({format_datetime(starts, 'ZZZZ', locale=locale)})"
+        zone = "UTC" if starts.utcoffset() == dt.timedelta() else format_datetime(starts, "ZZZZ", locale=self.locale)
+        if not isinstance(ends, dt.datetime):
+            return f"{self._moment(starts, self._clock(starts))} ({zone})"
+        ends = _local(ends, starts.tzinfo or self.timezone).astimezone(starts.tzinfo)
+        if ends.date() == starts.date():
+            return f"{self._moment(starts, self._from_to(self._clock(starts), self._clock(ends)))} ({zone})"
+        return f"{self._from_to(*(self._moment(at, self._clock(at)) for at in (starts, ends)))} ({zone})"
+
+    def _day(self, day: dt.date) -> str:
+        return format_date(day, "full", locale=self.locale)
+
+    def _clock(self, moment: dt.datetime) -> str:
+        return format_datetime(moment, "HH:mm", locale=self.locale)
+
+    def _moment(self, moment: dt.datetime, clock: str) -> str:
+        """Day and time, put together as the language does: with its own comma, or with none."""
+        pattern = str(get_datetime_format("full", self.locale)).replace("'", "")
+        return pattern.replace("{0}", clock).replace("{1}", self._day(moment))
+
+    def _from_to(self, *ends: str) -> str:
+        if len(ends) == 1:
+            return ends[0]
+        pattern = str(self.locale.interval_formats.get(None, "{0} – {1}"))
+        return pattern.replace("{0}", ends[0]).replace("{1}", ends[1])
 
 
 def _local(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
     """The moment with a zone: its own where it has one, else the project's."""
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
-def _clock(moment: dt.datetime, locale: Locale) -> str:
-    return format_datetime(moment, "HH:mm", locale=locale)

@@ -8,7 +8,7 @@ from typing import Final
 
 from newsletter.errors import MessageError
 from newsletter.rendering.composition import Person, Picture, Variant
-from newsletter.rendering.escaping import ESCAPES, OWN_ESCAPES, Escape, escape_own, expression_of
+from newsletter.rendering.escaping import ESCAPES, Escape, escape_own, expression_of
 from newsletter.rendering.pieces import Context, Fill, Pieces
 from newsletter.sending.quoted_printable import encode_stretch
 
@@ -39,12 +39,12 @@ class Frame:
     Attributes:
         stretches: Encoded bytes in order; the gaps are empty.
         values: What works out a value for a person, and where that goes.
-        links: For each of the reader's own links, where it goes.
+        tokens: For each of the reader's own links, which stretches its token becomes; what stands before it is static.
     """
 
     stretches: tuple[bytes, ...]
     values: tuple[tuple[Callable[[Person], str], tuple[Gap, ...]], ...]
-    links: Mapping[str, tuple[Gap, ...]]
+    tokens: Mapping[str, tuple[int, ...]]
 
 
 class FrameBuilder:
@@ -54,22 +54,30 @@ class FrameBuilder:
         digest: The composition's, in hexadecimal; it becomes the boundary between parts.
         pictures: Those of the composition when they travel inside the message, else none.
         same_for_all: Values of fills marked `link` that do not differ between readers, by name.
+        pages: For each of the reader's own links, its URL up to the token; a token is letters, digits, `-` and `_`.
     """
 
-    def __init__(self, digest: str, pictures: tuple[Picture, ...], same_for_all: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        digest: str,
+        pictures: tuple[Picture, ...],
+        same_for_all: Mapping[str, str],
+        pages: Mapping[str, str],
+    ) -> None:
         if not _DIGEST.fullmatch(digest):
             raise MessageError("The composition has no digest. Build the edition again.")
         # `=_` can stand neither in quoted-printable nor in base64, so no part can hold a boundary.
         self._alternative = f"=_{digest[:32]}_a"
         self._related = f"=_{digest[:32]}_r"
         self._same_for_all = same_for_all
+        self._pages = pages
         self._pictures = tuple((f"cid:{picture.content_id}", _picture_part(picture)) for picture in pictures)
 
     def build(self, variant: Variant) -> Frame:
         """The frame of one variant, with those pictures that it shows.
 
         Raises:
-            MessageError: The static text holds control characters or half characters.
+            MessageError: The static text holds control characters or half characters, or asks for an unknown link.
         """
         page = "".join(piece for piece in variant.html if isinstance(piece, str))
         pictures = [part for address, part in self._pictures if address in page]
@@ -94,30 +102,41 @@ class FrameBuilder:
             elif piece.link and piece.name in self._same_for_all:
                 static += escape_own(self._same_for_all[piece.name], piece.context)
             else:
+                if piece.link:
+                    static += escape_own(self._page(piece.name), piece.context)
                 yield _static(static)
                 yield piece
                 static = ""
         yield _static(static if static.endswith("\n") else f"{static}\n")
 
+    def _page(self, link: str) -> str:
+        if link not in self._pages:
+            known = " or ".join(self._pages)
+            raise MessageError(f"The theme asks for a link «{link}», which no reader has. Use {known}.")
+        return self._pages[link]
+
 
 def _frame(stretches: list[bytes | Fill]) -> Frame:
-    places: dict[tuple[str, bool], dict[Context, list[int]]] = {}
+    values: dict[str, dict[Context, list[int]]] = {}
+    tokens: dict[str, list[int]] = {}
     for number, stretch in enumerate(stretches):
-        if isinstance(stretch, Fill):
-            places.setdefault((stretch.name, stretch.link), {}).setdefault(stretch.context, []).append(number)
+        if not isinstance(stretch, Fill):
+            continue
+        if stretch.link:
+            tokens.setdefault(stretch.name, []).append(number)
+        else:
+            values.setdefault(stretch.name, {}).setdefault(stretch.context, []).append(number)
     return Frame(
         stretches=tuple(b"" if isinstance(stretch, Fill) else stretch for stretch in stretches),
         values=tuple(
-            (expression_of(name).text, _gaps(contexts, ESCAPES))
-            for (name, link), contexts in places.items()
-            if not link
+            (
+                expression_of(name).text,
+                tuple(Gap(ESCAPES[context], tuple(numbers)) for context, numbers in contexts.items()),
+            )
+            for name, contexts in values.items()
         ),
-        links={name: _gaps(contexts, OWN_ESCAPES) for (name, link), contexts in places.items() if link},
+        tokens={name: tuple(numbers) for name, numbers in tokens.items()},
     )
-
-
-def _gaps(contexts: Mapping[Context, list[int]], escapes: Mapping[Context, Escape]) -> tuple[Gap, ...]:
-    return tuple(Gap(escapes[context], tuple(numbers)) for context, numbers in contexts.items())
 
 
 def _static(text: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from newsletter.database.schema import DeliveryState, MailingState
-from newsletter.errors import NewsletterError, SenderError, UnsupportedFeatureError
+from newsletter.errors import CompileError, MisreadMessageError, NewsletterError, SenderError, UnsupportedFeatureError
 from newsletter.sending import ledger, mailings
 from newsletter.sending.ledger import Reserved
 from newsletter.sending.mailings import Mailing
@@ -101,6 +101,8 @@ class Lane:
             person = row.subscriber
             try:
                 message = self._writer.write(Reader(person.id, row.delivery, person.email, person.person), now)
+            except (CompileError, MisreadMessageError):
+                raise  # ours, and the same for every reader: better to stop than to leave all of them out
             except NewsletterError as error:
                 unwritten[row.delivery] = f"The message could not be written: {error}"
             except Exception as error:  # noqa: BLE001 - one reader's data must not keep the others from their message

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from newsletter.config import Settings
-from newsletter.errors import MessageError
 from newsletter.rendering.composition import Composition, Person
 from newsletter.rendering.escaping import clean, expression_of, fill_pieces, one_spaced
 from newsletter.sending.addresses import Mailbox, parse_mailbox, wire_address
@@ -112,6 +111,8 @@ class MessageWriter:
         self._mailing_id = mailing_id
         self._list_id = list_id
         self._same_for_all = {"list_title": list_title}
+        self._unsubscribe = self._pages["unsubscribe"]
+        url_field("List-Unsubscribe", self._unsubscribe)  # refuses what could not stand there
         self._sender = parse_mailbox(composition.sender or settings.identity.from_)
         self._reply_to = _other(composition.reply_to or settings.identity.reply_to, self._sender)
         self._smtputf8 = self._sender.smtputf8 or (self._reply_to is not None and self._reply_to.smtputf8)
@@ -122,7 +123,7 @@ class MessageWriter:
         self._bottom = b"".join(
             [
                 # An unsafe address is only ever one of this machine, for trying things out.
-                _ONE_CLICK if self._pages["unsubscribe"].startswith("https://") else b"",
+                _ONE_CLICK if self._unsubscribe.startswith("https://") else b"",
                 list_id_field(list_title, f"{list_slug}.{self._domain}"),
                 url_field("List-Owner", (self._reply_to or self._sender).mailto),
                 url_field("List-Archive", archive_url) if archive_url else b"",
@@ -138,7 +139,7 @@ class MessageWriter:
         self._date: tuple[dt.datetime, bytes] | None = None
         self._frames: dict[tuple[bool, ...], Frame] = {}
         self._builder = FrameBuilder(
-            composition.digest, composition.pictures if composition.embedded else (), self._same_for_all
+            composition.digest, composition.pictures if composition.embedded else (), self._same_for_all, self._pages
         )
 
     def write(self, reader: Reader, now: dt.datetime) -> Message:
@@ -149,8 +150,8 @@ class MessageWriter:
             now: The time of sending, with its zone.
 
         Raises:
-            MessageError: The address cannot be mailed, the subject is empty for this reader, or the first message of a
-                variant did not read back as it was meant.
+            MessageError: The address cannot be mailed, the subject is empty for this reader, the theme asks for an
+                unknown link, or the first message of a variant did not read back as it was meant.
             ExpressionError: A slot cannot be worked out for this reader.
             CompileError: The variant of this reader cannot be compiled.
         """
@@ -159,9 +160,6 @@ class MessageWriter:
         if frame is not None:
             return self._write(frame, reader, now)
         frame = self._builder.build(self._composition.variant(key))
-        if strange := sorted(frame.links.keys() - _LINKS.keys()):
-            known = " or ".join(_LINKS)
-            raise MessageError(f"The theme asks for a link «{strange[0]}», which no reader has. Use {known}.")
         message = self._write(frame, reader, now)
         verify(
             message.content,
@@ -175,7 +173,8 @@ class MessageWriter:
 
     def own_values(self, reader: Reader) -> dict[str, str]:
         """The reader's links and the list's title, by the names under which fills ask for them."""
-        return {purpose: self._link(purpose, reader) for purpose in _LINKS} | self._same_for_all
+        links = {purpose: page + self._token(purpose, reader) for purpose, page in self._pages.items()}
+        return links | self._same_for_all
 
     def subject_for(self, reader: Reader) -> str:
         """The subject line as this reader sees it."""
@@ -193,32 +192,30 @@ class MessageWriter:
 
     def _write(self, frame: Frame, reader: Reader, now: dt.datetime) -> Message:
         recipient = Mailbox(_name_of(reader.person), wire_address(reader.email))
-        unsubscribe = self._link("unsubscribe", reader)
+        unsubscribe = self._token("unsubscribe", reader)
         message_id = f"<{self._signer.sign('message', self._mailing_id, reader.delivery_id)}@{self._domain}>"
         stretches = list(frame.stretches)
         for text, gaps in frame.values:
             _fill(stretches, gaps, clean(text(reader.person)))
-        for purpose, gaps in frame.links.items():
-            _fill(stretches, gaps, unsubscribe if purpose == "unsubscribe" else self._link(purpose, reader))
+        for purpose, places in frame.tokens.items():
+            token = unsubscribe if purpose == "unsubscribe" else self._token(purpose, reader)
+            encoded = encode_stretch(token)
+            for place in places:
+                stretches[place] = encoded
         content = b"".join(
             [
                 self._top,
                 mailbox_field("To", recipient),
                 text_field("Subject", self._subject_of(reader.person)),
                 self._date_field(now),
-                token_field("Message-ID", message_id),
-                url_field("List-Unsubscribe", unsubscribe),
+                # Made of what was checked before and of tokens, which are letters, digits, `-` and `_`.
+                f"Message-ID: {message_id}\r\nList-Unsubscribe: <{self._unsubscribe}{unsubscribe}>\r\n".encode("ascii"),
                 self._bottom,
                 *stretches,
             ]
         )
-        return Message(
-            content=content,
-            sender=self._sender.address,
-            recipient=recipient.address,
-            message_id=message_id,
-            smtputf8=self._smtputf8 or recipient.smtputf8,
-        )
+        smtputf8 = self._smtputf8 or recipient.smtputf8
+        return Message(content, self._sender.address, recipient.address, message_id, smtputf8)
 
     def _date_field(self, now: dt.datetime) -> bytes:
         """The Date field, written once for all messages of the same moment."""
@@ -227,9 +224,8 @@ class MessageWriter:
             self._date = date = (now, date_field(now))
         return date[1]
 
-    def _link(self, purpose: str, reader: Reader) -> str:
-        token = self._signer.sign(purpose, reader.subscriber_id, self._list_id, self._mailing_id)
-        return self._pages[purpose] + token
+    def _token(self, purpose: str, reader: Reader) -> str:
+        return self._signer.sign(purpose, reader.subscriber_id, self._list_id, self._mailing_id)
 
     def _read_subject(self, prefix: str) -> tuple[str | Callable[[Person], str], ...]:
         """The subject as static text, known to be fit for a header, and what works out the rest for a person."""

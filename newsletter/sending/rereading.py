@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTPUTF8
 from typing import Final, NoReturn
 
-from newsletter.errors import MessageError
+from newsletter.errors import MisreadMessageError
 
 _ONCE: Final = frozenset(
     {
@@ -50,7 +50,7 @@ def verify(
     short, its line breaks whole. What is given as an argument is compared with what the parser finds.
 
     Raises:
-        MessageError: Something reads back differently. Nothing may be sent then.
+        MisreadMessageError: Something reads back differently. Nothing may be sent then.
     """
     _check_lines(content)
     head, _, body = content.partition(b"\r\n\r\n")
@@ -116,7 +116,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _differs(what: str) -> NoReturn:
-    raise MessageError(
+    raise MisreadMessageError(
         f"A message does not read back as it was written: {what}. Nothing was sent. "
         "Please report this, with the edition: it is a mistake of this program."
     )

@@ -1,5 +1,6 @@
 """How a project and an edition begin: a folder that works as it is, and a file that teaches its own format."""
 
+import difflib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,7 +22,7 @@ def start_project(directory: Path) -> list[str]:
         UsageError: The folder has something in it, or is no folder.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} is there already and is not an empty folder. Choose another name.")
+        raise UsageError(f"«{directory}» is there already and is not an empty folder. Choose another name.")
     made: list[str] = []
     _copy(files("newsletter") / "starter", directory, made, directory)
     return sorted(made)
@@ -34,7 +35,7 @@ def start_edition(project: Project, title: str, *, copy_from: str | None = None,
         The file.
 
     Raises:
-        UsageError: The title makes no name for a folder, or there is such an edition already.
+        UsageError: The title is empty, there is such an edition already, or the one to copy is not UTF-8.
         EditionNotFoundError: There is no edition to copy from.
     """
     if not title.strip():
@@ -42,15 +43,20 @@ def start_edition(project: Project, title: str, *, copy_from: str | None = None,
     name = slug or slug_of(title)
     path = project.edition_file(name)
     if path.parent.exists():
-        raise UsageError(f"There is an edition “{name}” already. Choose another title, or give --slug NAME.")
+        raise UsageError(f"There is an edition «{name}» already. Choose another title, or give --slug NAME.")
     if copy_from is None:
         text = starter_edition(title)
     else:
         source = project.edition_file(copy_from)
         if not source.is_file():
-            known = ", ".join(project.edition_slugs()) or "none yet"
-            raise EditionNotFoundError(f"There is no edition “{copy_from}”. Editions here: {known}.")
-        text = edition_from(source.read_text(encoding="utf-8-sig"), title)
+            known = project.edition_slugs()
+            near = difflib.get_close_matches(copy_from, known, n=1)
+            fix = f"Did you mean {near[0]}?" if near else f"Editions here: {', '.join(known) or 'none yet'}."
+            raise EditionNotFoundError(f"There is no edition «{copy_from}». {fix}")
+        try:
+            text = edition_from(source.read_text(encoding="utf-8-sig"), title)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"«{copy_from}» is not UTF-8. Run:  newsletter check {copy_from}") from error
         _copy_pictures(source.parent / "images", path.parent / "images")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -242,3 +242,17 @@ def test_reading_people_costs_two_queries_a_page(database: Database) -> None:
         sa.event.listen(connection, "before_cursor_execute", watch)
         assert sum(1 for _ in people(connection, "community")) == 120
     assert len(statements) <= 5
+
+
+def test_a_page_of_people_costs_the_same_wherever_it_stands(database: Database) -> None:
+    """Sorted by the index and begun where the last one ended: a list's time grows with its length, not its square."""
+    with database.write() as connection:
+        add_people(connection, 200)
+        connection.exec_driver_sql("ANALYZE")
+        seen: list[tuple[str, object]] = []
+        sa.event.listen(connection, "before_cursor_execute", lambda *about: seen.append((about[2], about[3])))
+        next(people(connection, "community"))
+        statement, values = next((text, values) for text, values in seen if "subscription" in text)
+        steps = [step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any("subscriber_id>?" in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step or "SCAN" in step for step in steps), steps

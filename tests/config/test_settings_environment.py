@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.config import Settings, load_settings
+from newsletter.config.environment import override
 from newsletter.errors import ConfigError
 
 FILE = """[newsletter]
@@ -58,9 +59,12 @@ def test_a_variable_goes_before_the_file(project, name, value, read, expected):
     assert read(settings) == expected
 
 
-def test_the_file_is_read_as_ever_after_a_variable_went_before_it(project):
-    load_settings(project, {"NEWSLETTER_NEWSLETTER__NAME": "Other"})
-    assert load_settings(project, {}).newsletter.name == "Our News"
+def test_what_came_from_the_file_is_left_as_it_was():
+    data = {"newsletter": {"name": "Our News"}}
+    changed, variables, _ = override(data, {"NEWSLETTER_NEWSLETTER__NAME": "Other"})
+    assert changed == {"newsletter": {"name": "Other"}}
+    assert variables == {("newsletter", "name"): "NEWSLETTER_NEWSLETTER__NAME"}
+    assert data == {"newsletter": {"name": "Our News"}}
 
 
 @pytest.mark.parametrize(

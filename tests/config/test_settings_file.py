@@ -27,6 +27,12 @@ title = "Community"
 """
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One folder for all examples of a property."""
+    return tmp_path_factory.mktemp("properties")
+
+
 def load(folder: Path, text: str | bytes, environ: dict[str, str] | None = None) -> Settings:
     path = folder / "newsletter.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -433,6 +439,15 @@ def test_every_key_of_any_file_has_its_place(data):
     assert set(places) == set(paths(data))
 
 
+def test_tables_of_each_entry_have_their_own_places():
+    scan = Scan("[[a]]\n[a.b]\nc = 1\n[[a]]\n[a.b]\nc = 2\n[[a.d]]\ne = 3\n")
+    assert scan.twice == []
+    places = scan.places()
+    assert places["a", 0, "b", "c"] == (3, 1)
+    assert places["a", 1, "b", "c"] == (6, 1)
+    assert places["a", 1, "d", 0, "e"] == (8, 1)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="ab=[]{}.,\"'#\\\n \t1é", max_size=60))
 def test_the_scanner_takes_any_text(text):
@@ -447,8 +462,8 @@ def test_the_scanner_takes_any_text(text):
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="abn=[]{}.,\"'#\\\n \t1é“:-", max_size=60))
-def test_any_text_is_settings_or_a_mistake_with_words(tmp_path_factory, text):
-    path = tmp_path_factory.getbasetemp() / "newsletter.toml"
+def test_any_text_is_settings_or_a_mistake_with_words(folder, text):
+    path = folder / "newsletter.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load_settings(path, {})

@@ -160,6 +160,22 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{path}")
 
 
+def test_a_database_that_was_damaged_later_is_told_in_a_sentence(database: Database) -> None:
+    database.close()
+    assert database.path is not None
+    content = bytearray(database.path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    database.path.write_bytes(content)
+    with pytest.raises(DatabaseError, match="is damaged"), database.read() as connection:
+        connection.execute(sa.select(list_)).all()
+
+
+def test_a_python_with_an_old_sqlite_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(DatabaseError, match=r"3\.35 or newer is needed\. Use a newer Python"):
+        open_database(f"sqlite:///{tmp_path}/newsletter.db")
+
+
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="cannot be opened"):
         open_database(f"sqlite:///{tmp_path}")

@@ -80,7 +80,7 @@ BAD = [
 @pytest.mark.parametrize("address", GOOD)
 def test_an_address_that_is_right(address, block):
     assert address_problem(address) is None
-    assert block(f"kind: button\nlabel: L\nurl: \"{address}\"").url == address
+    assert block(f'kind: button\nlabel: L\nurl: "{address}"').url == address
 
 
 @pytest.mark.parametrize(("address", "sentence"), BAD)
@@ -143,8 +143,24 @@ def test_a_picture_of_the_edition(src, block):
 
 @pytest.mark.parametrize(
     "src",
-    ["/etc/passwd", "../other/images/a.png", "images/../../x.png", "..", "~/a.png", "C:/a.png", "images\\\\a.png", "https://example.org/a.png",
-     "//example.org/a.png", "data:image/png;base64,x", "file:///a.png", "images/", "images/{{ first_name }}.png", ".", r"a\0.png", r"a\nb.png"],
+    [
+        "/etc/passwd",
+        "../other/images/a.png",
+        "images/../../x.png",
+        "..",
+        "~/a.png",
+        "C:/a.png",
+        "images\\\\a.png",
+        "https://example.org/a.png",
+        "//example.org/a.png",
+        "data:image/png;base64,x",
+        "file:///a.png",
+        "images/",
+        "images/{{ first_name }}.png",
+        ".",
+        r"a\0.png",
+        r"a\nb.png",
+    ],
 )
 @pytest.mark.parametrize("kind", ["image", "video", "spotlight"])
 def test_no_picture_from_elsewhere(src, kind, told):
@@ -158,11 +174,17 @@ def test_no_picture_from_elsewhere(src, kind, told):
 
 def test_a_missing_picture_is_told_with_the_nearest_name(findings):
     text = 'title: T\nsubject: S\nblocks:\n  - kind: image\n    src: images/aa.png\n    alt: ""\n'
-    text += '  - kind: columns\n    columns:\n      - - {kind: video, url: "https://example.org", title: V, thumbnail: images/none.png}\n      - - kind: divider\n'
+    video = '{kind: video, url: "https://example.org", title: V, thumbnail: images/none.png}'
+    text += f"  - kind: columns\n    columns:\n      - - {video}\n      - - kind: divider\n"
     found = findings(text)
     assert [(f.rule, f.line, f.column, f.block) for f in found] == [
         ("missing-picture", 5, 10, "block 1, image «images/aa.png»"),
-        ("missing-picture", 9, text.split("\n")[8].index("images/none") + 1, "block 2, columns, column 1, block 1, video «V»"),
+        (
+            "missing-picture",
+            9,
+            text.split("\n")[8].index("images/none") + 1,
+            "block 2, columns, column 1, block 1, video «V»",
+        ),
     ]
     assert found[0].fix == "Write images/a.png."
 

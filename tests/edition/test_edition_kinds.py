@@ -9,7 +9,7 @@ from newsletter.edition.blocks import KINDS, ColumnsBlock
 from newsletter.edition.model import Edition
 
 WHOLE = {
-    "text": 'body: Hello **you**',
+    "text": "body: Hello **you**",
     "heading": "text: A heading\nlevel: 3",
     "spotlight": "organisation: ECPAT International\nheadline: H\ntopics: [One, Two]\nbody: B\n"
     'link: {label: Read, url: "https://www.example.org"}\nimage: {src: images/a.png, alt: A picture}',
@@ -17,7 +17,8 @@ WHOLE = {
     "button": "label: Go\nurl: https://www.example.org",
     "quote": "text: Words\nname: N\nrole: R",
     "links": "title: T\nitems:\n  - {label: L, url: 'https://www.example.org', note: N}",
-    "event": "title: T\nstarts: 2026-03-31 14:00\nends: 2026-03-31 15:00\nplace: P\nurl: https://www.example.org\nbody: B",
+    "event": "title: T\nstarts: 2026-03-31 14:00\nends: 2026-03-31 15:00\nplace: P\n"
+    "url: https://www.example.org\nbody: B",
     "stats": "items:\n  - {value: 12, label: L}",
     "video": "url: https://www.example.org\nthumbnail: images/a.png\ntitle: T",
     "callout": "title: T\nbody: B\ntone: warning",
@@ -78,11 +79,19 @@ def test_optional_fields_have_these_defaults(block, read):
     assert block("kind: heading\ntext: T").level == 2
     assert block("kind: callout\nbody: B").tone == "info"
     spotlight = block("kind: spotlight\norganisation: O")
-    assert (spotlight.headline, spotlight.topics, spotlight.body, spotlight.link, spotlight.image) == (None, (), None, None, None)
+    assert (spotlight.headline, spotlight.topics, spotlight.body, spotlight.link, spotlight.image) == (
+        None,
+        (),
+        None,
+        None,
+        None,
+    )
     assert (spotlight.when, spotlight.silence) == (None, ())
     edition = read("title: T\nsubject: S\nblocks: [{kind: divider}]").edition
     assert edition.public is True
-    assert (edition.series, edition.preheader, edition.language, edition.date, edition.from_, edition.reply_to) == (None,) * 6
+    assert (edition.series, edition.preheader, edition.language, edition.date, edition.from_, edition.reply_to) == (
+        None,
+    ) * 6
 
 
 def test_an_optional_field_left_empty_is_as_good_as_none(block, read):
@@ -93,7 +102,8 @@ def test_an_optional_field_left_empty_is_as_good_as_none(block, read):
 def test_an_edition_takes_all_its_fields(read):
     edition = read(
         "title: T\nseries: Meet the Data Champions\nsubject: S\npreheader: P\nlanguage: PT-br\ndate: 2026-03-31\n"
-        'public: false\nfrom: "Équipe, data <team@example.org>"\nreply_to: reply@example.org\nblocks:\n  - kind: divider\n'
+        'public: false\nfrom: "Équipe, data <team@example.org>"\nreply_to: reply@example.org\n'
+        "blocks:\n  - kind: divider\n"
     ).edition
     assert edition.series == "Meet the Data Champions"
     assert edition.language == "pt-BR"
@@ -107,7 +117,8 @@ def test_texts_stay_what_was_typed(read):
     """YAML would make numbers and truth values of them; a newsletter must show what its writer typed."""
     edition = read(
         "title: Yes\nsubject: 007\npreheader: 1e3\nblocks:\n  - kind: stats\n    items:\n"
-        "      - {value: 12, label: on}\n      - {value: 0x1F, label: 2026-03-31}\n      - {value: 1_000.50, label: true}\n"
+        "      - {value: 12, label: on}\n      - {value: 0x1F, label: 2026-03-31}\n"
+        "      - {value: 1_000.50, label: true}\n"
     ).edition
     assert (edition.title, edition.subject, edition.preheader) == ("Yes", "007", "1e3")
     assert [(stat.value, stat.label) for stat in edition.blocks[0].items] == [
@@ -133,9 +144,17 @@ def test_events_start_on_a_day_or_at_a_moment(written, meant, block):
     assert type(starts) is type(meant)
 
 
-@pytest.mark.parametrize("written", ["31.3.2026", "2026-3-1", "20260331", "2026-W10-1", "1700000000", "0", "2026-03-31 2pm", "[a]"])
+@pytest.mark.parametrize(
+    "written", ["31.3.2026", "2026-3-1", "20260331", "2026-W10-1", "1700000000", "0", "2026-03-31 2pm", "[a]"]
+)
 def test_what_is_no_date_is_refused(written, told):
     assert "2026-03-31" in told(f"kind: event\ntitle: T\nstarts: {written}")[0]
+
+
+@pytest.mark.parametrize("written", ["31.3.2026", "20260331", "2026-02-30", "2026-03-31 14:00", "0", "[a]"])
+def test_the_date_of_an_edition_is_a_day(written, findings):
+    found = findings(f"title: T\nsubject: S\ndate: {written}\nblocks: [{{kind: divider}}]")
+    assert [(f.rule, f.line) for f in found] == [("date", 3)]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +182,8 @@ def test_columns_hold_any_block_but_columns(block, told):
     made = block("kind: columns\ncolumns:\n  - - kind: divider\n    - {kind: text, body: B}\n  - - kind: divider")
     assert isinstance(made, ColumnsBlock)
     assert [[inner.kind for inner in column] for column in made.columns] == [["divider", "text"], ["divider"]]
-    inner = "kind: columns\ncolumns:\n  - - kind: columns\n      columns: [[{kind: divider}], [{kind: divider}]]\n  - - kind: divider"
-    assert told(inner) == [
+    inner = "  - - kind: columns\n      columns: [[{kind: divider}], [{kind: divider}]]\n  - - kind: divider"
+    assert told(f"kind: columns\ncolumns:\n{inner}") == [
         "3:13 Columns cannot stand inside columns. Write the blocks of the inner columns one after the other."
     ]
 
@@ -178,7 +197,8 @@ def test_there_are_two_or_three_columns(number, told):
 def test_walking_visits_columns_after_the_block_that_holds_them(read):
     edition = read(
         "title: T\nsubject: S\nblocks:\n  - kind: divider\n  - kind: columns\n    columns:\n"
-        "      - - kind: heading\n          text: A\n      - - kind: heading\n          text: B\n        - kind: divider\n"
+        "      - - kind: heading\n          text: A\n      - - kind: heading\n          text: B\n"
+        "        - kind: divider\n"
     ).edition
     assert [(loc, part.kind) for loc, part in edition.walk()] == [
         (("blocks", 0), "divider"),

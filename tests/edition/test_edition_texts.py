@@ -40,7 +40,9 @@ def test_no_invisible_sign_gets_into_a_text_on_one_line(field, written, rule, fi
     assert all(finding.what.startswith(field) for finding in found)
 
 
-@pytest.mark.parametrize("written", ['"Zürich 東京 مرحبا שלום"', "👩‍🚀 in space", '"‎left-to-right mark"', "a\u00a0b", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"])  # noqa: RUF100
+@pytest.mark.parametrize(
+    "written", ['"Zürich 東京 مرحبا שלום"', "👩‍🚀 in space", '"‎left-to-right mark"', "a\u00a0b", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]
+)  # noqa: RUF100
 def test_letters_of_all_scripts_and_their_joiners_are_welcome(written, read):
     subject = read(f"title: T\nsubject: {written}\nblocks: [{{kind: divider}}]").edition.subject
     assert subject == written.strip('"')
@@ -90,8 +92,18 @@ def test_other_template_signs_are_refused(text, findings):
 
 @pytest.mark.parametrize(
     ("tag", "canonical"),
-    [("en", "en"), ("FR", "fr"), ("pt-br", "pt-BR"), ("sr-latn-rs", "sr-Latn-RS"), ("zh-Hant", "zh-Hant"), ("es-419", "es-419"),
-     ("de-CH-1996", "de-CH-1996"), ("gsw", "gsw"), ("ar-u-nu-latn", "ar-u-nu-latn"), ("en-x-plain", "en-x-plain")],
+    [
+        ("en", "en"),
+        ("FR", "fr"),
+        ("pt-br", "pt-BR"),
+        ("sr-latn-rs", "sr-Latn-RS"),
+        ("zh-Hant", "zh-Hant"),
+        ("es-419", "es-419"),
+        ("de-CH-1996", "de-CH-1996"),
+        ("gsw", "gsw"),
+        ("ar-u-nu-latn", "ar-u-nu-latn"),
+        ("en-x-plain", "en-x-plain"),
+    ],
 )
 def test_language_codes(tag, canonical, read):
     assert read(f"title: T\nsubject: S\nlanguage: {tag}\nblocks: [{{kind: divider}}]").edition.language == canonical
@@ -99,8 +111,18 @@ def test_language_codes(tag, canonical, read):
 
 @pytest.mark.parametrize(
     ("tag", "advice"),
-    [("english", "Write en."), ("eng", "Write en."), ("en_US", "Write en-US."), ("fra", "Write fr."), ("xx", "such as en"), ("e", "such as en"),
-     ("en-", "such as en"), ("French", "Write fr."), ("en US", "such as en"), ('"en\\n"', "Join")],
+    [
+        ("english", "Write en."),
+        ("eng", "Write en."),
+        ("en_US", "Write en-US."),
+        ("fra", "Write fr."),
+        ("xx", "such as en"),
+        ("e", "such as en"),
+        ("en-", "such as en"),
+        ("French", "Write fr."),
+        ("en US", "such as en"),
+        ('"en\\n"', "Join"),
+    ],
 )
 def test_what_is_no_language_code_is_refused_with_advice(tag, advice, findings):
     found = findings(f"title: T\nsubject: S\nlanguage: {tag}\nblocks: [{{kind: divider}}]")
@@ -110,8 +132,17 @@ def test_what_is_no_language_code_is_refused_with_advice(tag, advice, findings):
 
 @pytest.mark.parametrize(
     "mailbox",
-    ["team@example.org", "Team <team@example.org>", "<team@example.org>", "Data, Safe & Co. <team@example.org>", "Équipe <é@exämple.org>",
-     "Dr. Who (x) <team@example.org>", "😀 <team@example.org>", '"Name, more" <team@example.org>', "عربي <a@example.org>"],
+    [
+        "team@example.org",
+        "Team <team@example.org>",
+        "<team@example.org>",
+        "Data, Safe & Co. <team@example.org>",
+        "Équipe <é@exämple.org>",
+        "Dr. Who (x) <team@example.org>",
+        "😀 <team@example.org>",
+        '"Name, more" <team@example.org>',
+        "عربي <a@example.org>",
+    ],
 )
 def test_mailboxes(mailbox, read):
     quoted = mailbox.replace('"', '\\"')
@@ -121,9 +152,27 @@ def test_mailboxes(mailbox, read):
 
 @pytest.mark.parametrize(
     "mailbox",
-    ["team", "team@", "@example.org", "a@b@example.org", "a@example.org, b@example.org", "A <a@example.org>, B <b@example.org>", "A <a@example.org",
-     "A <>", "A < a@example.org>", 'A " <a@example.org>', "a b@example.org", "a@localhost", r"A\r\nBcc: b@example.org <a@example.org>", r"A\nB <a@example.org>",
-     "A <a@example.org> B", "{{ email }}", "a@[127.0.0.1]", "A <a@example..org>", f"a@{'b' * 64}.org"],
+    [
+        "team",
+        "team@",
+        "@example.org",
+        "a@b@example.org",
+        "a@example.org, b@example.org",
+        "A <a@example.org>, B <b@example.org>",
+        "A <a@example.org",
+        "A <>",
+        "A < a@example.org>",
+        'A " <a@example.org>',
+        "a b@example.org",
+        "a@localhost",
+        r"A\r\nBcc: b@example.org <a@example.org>",
+        r"A\nB <a@example.org>",
+        "A <a@example.org> B",
+        "{{ email }}",
+        "a@[127.0.0.1]",
+        "A <a@example..org>",
+        f"a@{'b' * 64}.org",
+    ],
 )
 def test_what_is_not_one_mailbox_is_refused(mailbox, findings):
     quoted = mailbox.replace('"', '\\"')
@@ -138,7 +187,10 @@ def test_a_bad_condition_is_told_at_its_column(told):
 
 
 def test_a_long_condition_may_be_folded(block):
-    assert block('kind: divider\nwhen: >\n  "researcher" in tags\n  and country == "KE"').when == '"researcher" in tags and country == "KE"'
+    assert (
+        block('kind: divider\nwhen: >\n  "researcher" in tags\n  and country == "KE"').when
+        == '"researcher" in tags and country == "KE"'
+    )
 
 
 @pytest.mark.parametrize("name", ["Image-Alt", "image alt", "-x", "x--y", "é"])

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,16 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from newsletter.audience.lists import ensure_lists, unsubscribe
 from newsletter.database.connection import Database, open_database
-from newsletter.database.schema import DeliveryState, MailingState, delivery, subscriber
+from newsletter.database.schema import DeliveryState, MailingState, delivery, mailing, subscriber
 from newsletter.sending import ledger, mailings
 from newsletter.sending.ledger import TRANSITIONS
 from newsletter.sending.senders.protocol import Outcome, Verdict
 from tests.database.opened import NOW, add_people
 from tests.ledger.books import planned_mailing, take
 
-WORKERS = st.sampled_from(["one", "other", "ghost"])
+WORKERS = st.sampled_from(["one", "other"])
 MAILINGS = st.integers(0, 1)
-PEOPLE = 5
+PEOPLE = 4
 
 
 class Ledger(RuleBasedStateMachine):
@@ -36,13 +37,13 @@ class Ledger(RuleBasedStateMachine):
             connection.execute(sa.delete(subscriber).where(subscriber.c.id < self.people[0]))
             self.edition = f"edition-{self.people[0]}"
             self.mailings = [planned_mailing(connection, edition=self.edition)]
-        self.in_hand: dict[str, list[int]] = {"one": [], "other": [], "ghost": []}
+        self.in_hand: dict[str, list[int]] = {"one": [], "other": []}
         self.may_have_left: dict[int, int] = {}
         self.seen: dict[int, str] = {}
         self.whose: dict[int, int] = {}
 
     def mailing(self, number: int) -> int:
-        return self.mailings[number % len(self.mailings)]
+        return self.mailings[min(number, len(self.mailings) - 1)]
 
     @rule()
     def send_again(self) -> None:
@@ -116,11 +117,14 @@ class Ledger(RuleBasedStateMachine):
         with self.database.write() as connection:
             ledger.retry_deferred(connection, self.mailing(number))
 
-    @rule(number=MAILINGS, to=st.sampled_from([MailingState.PAUSED, MailingState.SENDING, MailingState.CANCELLED]))
-    def change_state(self, number: int, to: MailingState) -> None:
+    @rule(number=MAILINGS, cancel=st.integers(0, 5).map(lambda dice: dice == 5))
+    def change_state(self, number: int, cancel: bool) -> None:
+        """Mostly pause and go on: after a cancel not much can happen."""
         with self.database.write() as connection:
-            mailings.change_state(connection, self.mailing(number), to)
-            if mailings.read_mailing(connection, self.mailing(number)).state is MailingState.CANCELLED:
+            state = mailings.read_mailing(connection, self.mailing(number)).state
+            pause = MailingState.PAUSED if state is MailingState.SENDING else MailingState.SENDING
+            mailings.change_state(connection, self.mailing(number), MailingState.CANCELLED if cancel else pause)
+            if cancel:
                 ledger.leave_out_the_rest(connection, self.mailing(number))
 
     @rule(worker=WORKERS, number=MAILINGS)
@@ -139,36 +143,24 @@ class Ledger(RuleBasedStateMachine):
         return dict(connection.execute(query).all())
 
     @invariant()
-    def sums_hold(self) -> None:
+    def promises_are_kept(self) -> None:
+        columns = (delivery.c.id, delivery.c.mailing_id, delivery.c.subscriber_id, delivery.c.state)
         with self.database.read() as connection:
-            for number in self.mailings:
-                counts = ledger.counts(connection, number)
-                assert sum(counts.values()) == mailings.read_mailing(connection, number).audience
-
-    @invariant()
-    def states_move_by_the_arrows_only(self) -> None:
-        with self.database.read() as connection:
-            now = self._states(connection)
-            who = sa.select(delivery.c.id, delivery.c.subscriber_id).where(delivery.c.mailing_id.in_(self.mailings))
-            self.whose = dict(connection.execute(who).all())
-        for row, state in now.items():
-            before = self.seen.get(row, state)
-            one = {str(way) for way in TRANSITIONS[DeliveryState(before)]}
-            two = {str(way) for step in one for way in TRANSITIONS[DeliveryState(step)]}
-            assert state == before or state in one | two, (before, state)
-            if before in {"accepted", "refused", "skipped"}:
-                assert state == before
-        self.seen = now
-
-    @invariant()
-    def nobody_has_two(self) -> None:
-        with self.database.read() as connection:
-            accepted = connection.scalars(
-                sa.select(delivery.c.subscriber_id).where(
-                    delivery.c.mailing_id.in_(self.mailings), delivery.c.state == DeliveryState.ACCEPTED
-                )
-            ).all()
-        assert len(accepted) == len(set(accepted))
+            rows = connection.execute(sa.select(*columns).where(delivery.c.mailing_id.in_(self.mailings))).all()
+            query = sa.select(mailing.c.id, mailing.c.audience).where(mailing.c.id.in_(self.mailings))
+            audiences = dict(connection.execute(query).all())
+        found = dict.fromkeys(self.mailings, 0) | Counter(row.mailing_id for row in rows)
+        assert found == audiences, "everybody is somewhere"
+        accepted = [row.subscriber_id for row in rows if row.state == DeliveryState.ACCEPTED]
+        assert len(accepted) == len(set(accepted)), "nobody has two"
+        for row in rows:
+            before = self.seen.get(row.id, row.state)
+            one = TRANSITIONS[DeliveryState(before)]
+            two = {way for step in one for way in TRANSITIONS[step]}
+            assert row.state == before or row.state in one | two, "by the arrows, at most two in one step"
+            assert row.state == before or before not in {"accepted", "refused", "skipped"}, "no way back"
+        self.seen = {row.id: row.state for row in rows}
+        self.whose = {row.id: row.subscriber_id for row in rows}
 
 
 def test_the_ledger_keeps_its_promises(empty_file: Path) -> None:
@@ -179,8 +171,11 @@ def test_the_ledger_keeps_its_promises(empty_file: Path) -> None:
         with open_database(f"sqlite:///{path}") as database:
             with database.write() as connection:
                 ensure_lists(connection, ["community"])
+            # What a power cut would lose is not asked here, and waiting for the disk takes most of the time.
+            sa.event.listen(database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
+            database.engine.dispose()
             machine = type("OpenLedger", (Ledger,), {"database": database})
             machine.TestCase.settings = settings(
-                max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
             )
             machine.TestCase("runTest").runTest()

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import html5lib
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import ExpressionError
@@ -52,6 +52,7 @@ def page(source: str) -> "html5lib.treebuilders.etree.Element":
     return html5lib.parse(f"<!doctype html><title>t</title>{source}", namespaceHTMLElements=False)
 
 
+@settings(deadline=None)
 @given(VALUE)
 def test_cleaning_leaves_one_line_of_composed_unicode(value: str) -> None:
     cleaned = clean(value)
@@ -81,6 +82,7 @@ def test_what_cleaning_takes_out_and_what_it_keeps(value: str, cleaned: str) -> 
     assert clean(value) == cleaned
 
 
+@settings(deadline=None)
 @given(VALUE)
 def test_a_value_between_tags_is_text_and_nothing_else(value: str) -> None:
     body = page(f"<p>[{escape(value, Context.HTML)}]</p>").find("body")
@@ -90,18 +92,21 @@ def test_a_value_between_tags_is_text_and_nothing_else(value: str) -> None:
     assert paragraph.text == f"[{clean(value)}]"
 
 
+@settings(deadline=None)
 @given(VALUE, st.sampled_from("\"'"))
 def test_a_value_in_an_attribute_stays_in_it(value: str, quote: str) -> None:
     [image] = page(f"<img alt={quote}{escape(value, Context.ATTRIBUTE)}{quote}>").find("body")
     assert image.attrib == {"alt": clean(value)}
 
 
+@settings(deadline=None)
 @given(VALUE)
 def test_a_value_in_a_comment_for_outlook_does_not_end_it(value: str) -> None:
     body = page(f"<!--[if mso]><td>{escape(value, Context.HTML)}</td><![endif]--><p>after</p>").find("body")
     assert [element.tag for element in body if isinstance(element.tag, str)] == ["p"]
 
 
+@settings(deadline=None)
 @given(VALUE)
 def test_a_value_in_a_url_stays_in_its_place(value: str) -> None:
     escaped = escape(value, Context.URL)
@@ -118,6 +123,7 @@ def test_a_value_cannot_walk_up_the_path(value: str) -> None:
     assert escape(value, Context.URL) == ""
 
 
+@settings(deadline=None)
 @given(VALUE)
 def test_a_value_in_plain_text_or_a_header_stays_on_its_line(value: str) -> None:
     assert escape(value, Context.PLAIN) == clean(value)

@@ -10,7 +10,7 @@ from email.header import decode_header, make_header
 from email.policy import SMTPUTF8
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import MessageError
@@ -80,6 +80,7 @@ def check_lines(field: bytes) -> None:
     assert all(len(match[0]) <= 75 for match in ENCODED_WORD.finditer(field))
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_any_subject_reads_back(subject: str) -> None:
     assume(subject)
@@ -90,6 +91,7 @@ def test_any_subject_reads_back(subject: str) -> None:
     assert message["Subject"] == subject
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_any_display_name_reads_back_beside_its_address(name: str) -> None:
     assume(name)
@@ -107,6 +109,7 @@ def test_any_display_name_reads_back_beside_its_address(name: str) -> None:
         assert message["To"].addresses[0].display_name == name
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_any_title_of_a_list_reads_back(title: str) -> None:
     assume(title)
@@ -188,6 +191,16 @@ def test_what_folding_would_change_is_encoded(value: str) -> None:
     field = text_field("Subject", value)
     check_lines(field)
     assert parsed(field)["Subject"] == value
+
+
+@pytest.mark.parametrize("length", range(45, 80))
+@pytest.mark.parametrize("between", ["é", "名", "😀", "  ", "=?", " =? "])
+def test_whatever_stands_at_the_end_of_a_line_is_kept_whole(length: int, between: str) -> None:
+    for value in (f"{'x' * length}{between}{'y' * 40}", f"{'x ' * (length // 2)}x{between}{'y ' * 40}z"):
+        check_lines(mailbox_field("To", Mailbox(value, "a@example.com")))
+        subject = text_field("Subject", value)
+        check_lines(subject)
+        assert parsed(subject)["Subject"] == value
 
 
 def test_decomposed_text_is_composed() -> None:

@@ -175,7 +175,7 @@ def test_any_name_reads_back_in_two_foreign_parsers(name: str, postal_mime: Any)
 TEXT = st.text(st.characters(), max_size=60)
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(TEXT, TEXT)
 def test_any_reader_gets_a_sound_message(first: str, last: str) -> None:
     ana = reader(first_name=first, last_name=last)

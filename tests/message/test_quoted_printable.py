@@ -4,7 +4,7 @@ import quopri
 from email import message_from_bytes
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.sending.quoted_printable import encode_stretch
@@ -19,12 +19,14 @@ def decoded(encoded: bytes) -> str:
     return quopri.decodestring(encoded).decode("utf-8")
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(TEXT, TRICKY), max_size=8))
 def test_stretches_joined_in_any_way_read_back_as_the_texts_joined(texts: list[str]) -> None:
     encoded = b"".join(encode_stretch(text) for text in [*texts, "\n"])
     assert decoded(encoded) == "".join([*texts, "\n"]).replace("\n", "\r\n")
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(TEXT, TRICKY), max_size=8))
 def test_lines_are_short_ascii_and_safe_to_travel(texts: list[str]) -> None:
     encoded = b"".join(encode_stretch(text) for text in [*texts, "\n"])
@@ -36,6 +38,7 @@ def test_lines_are_short_ascii_and_safe_to_travel(texts: list[str]) -> None:
         assert not line.endswith((b" ", b"\t"))
 
 
+@settings(deadline=None)
 @given(st.one_of(TEXT, TRICKY))
 def test_the_message_parser_agrees(text: str) -> None:
     head = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"

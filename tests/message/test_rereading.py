@@ -52,6 +52,7 @@ def test_a_good_message_passes() -> None:
         put(b"multipart/alternative", b"multipart/mixed"),
         put(b"boundary=", b"bound="),
         lambda content: content[: len(content) // 2],
+        lambda content: content.rpartition(b"\r\n--=_")[0],
     ],
 )
 def test_what_is_wrong_is_found(change: Change) -> None:

@@ -5,7 +5,7 @@ removed), and as Outlook does (their content shown, what is hidden from Outlook 
 between compilers and means nothing is made equal first: order of attributes, of classes and of style properties; an
 absent and an empty alt; long and short colours; digits behind the point, and widths to the whole pixel or percent;
 white space that is not shown; order of the column rules; generated ids; links to web fonts; on which of the two
-outermost elements the body's class stands.
+outermost elements the body's class stands; the ending of classes that are for Outlook alone.
 """
 
 import difflib
@@ -110,7 +110,8 @@ def _attributes(element: Element) -> dict[str, str]:
         if re.fullmatch(r"[0-9a-f]{16}|mj-\w+-[0-9a-f]+", found.get(name, "")):
             del found[name]
     if "class" in found:
-        found["class"] = " ".join(sorted(_column_class(found["class"]).split()))
+        # On a table for Outlook each class gets this ending from npm, only the last one from us.
+        found["class"] = " ".join(sorted(_column_class(found["class"]).replace("-outlook", "").split()))
     if "style" in found:
         found["style"] = _declarations(found["style"])
     return {name: value for name, value in found.items() if value or name not in {"class", "style"}}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import Browser, Route, sync_playwright
 
 from tests.parts import missing
 
@@ -43,6 +43,10 @@ FLAGS = [
     "--no-pings",
     "--no-proxy-server",
 ]
+
+
+CID = "https://embedded.invalid/"
+"""Stands for `cid:`, which a browser cannot fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +117,35 @@ class Look:
 
 
 class Viewer:
-    """A browser that looks at documents, each visit in a fresh window.
+    """A browser with one window, in which it looks at documents one after the other.
 
     Playwright is not to be called from another thread than the one it was started on: all of it goes through `run`.
     """
 
     def __init__(self, program: str) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chromium")
-        self._playwright: Playwright = self._thread.submit(lambda: sync_playwright().start()).result()
+        self._pictures: Mapping[str, bytes] | None = None
+        self._requests: list[str] = []
+        self._thread.submit(self._open, program).result()
+
+    def _open(self, program: str) -> None:
         # Chromium's sandbox refuses to run as root, as in containers; what we show it is our own.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        self._browser = self._thread.submit(
-            lambda: self._playwright.chromium.launch(executable_path=program, args=FLAGS + sandbox)
-        ).result()
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=program, args=FLAGS + sandbox)
+        window = self._browser.new_context(java_script_enabled=False)
+        window.route("**/*", self._answer)
+        self._page = window.new_page()
 
     def close(self) -> None:
         """End the browser."""
-        self._thread.submit(self._browser.close).result()
+        self.run(lambda browser: browser.close())
         self._thread.submit(self._playwright.stop).result()
         self._thread.shutdown()
 
     def run(self, visit: Callable[[Browser], Result]) -> Result:
         """Whatever `visit` returns, called with the browser on the browser's own thread."""
-        return self._thread.submit(visit, self._browser).result()
+        return self._thread.submit(lambda: visit(self._browser)).result()
 
     def look(
         self,
@@ -157,26 +167,20 @@ class Viewer:
             style: False drops every `<style>` first, as some mail programs do.
             pictures: What the images' addresses answer, by address as written in the document (`cid:` too).
         """
-        requests: list[str] = []
 
-        def measure(page: Page) -> Look:
-            seen: dict[str, Any] = page.evaluate(MEASURE, {"images": images})
+        def measure(_: Browser) -> Look:
+            self._show(html if style else without_style(html), width, scheme, pictures or {} if images else None)
+            seen: dict[str, Any] = self._page.evaluate(MEASURE, {"images": images})
             return Look(
                 width=width,
                 height=seen["height"],
                 content_width=seen["contentWidth"],
                 too_wide=tuple(seen["tooWide"]),
                 texts=tuple(Text(**text) for text in seen["texts"]),
-                requests=tuple(requests),
+                requests=tuple(self._requests),
             )
 
-        document = html if style else without_style(html)
-        given = _given(pictures) if images else None
-        return self.run(
-            lambda browser: _visit(
-                browser, document, width=width, scheme=scheme, pictures=given, requests=requests, see=measure
-            )
-        )
+        return self.run(measure)
 
     def picture(
         self,
@@ -190,59 +194,37 @@ class Viewer:
     ) -> bytes:
         """The whole document as PNG; arguments as for `look`."""
 
-        def shoot(page: Page) -> bytes:
-            return page.screenshot(full_page=True, animations="disabled", caret="hide")
+        def shoot(_: Browser) -> bytes:
+            self._show(html if style else without_style(html), width, scheme, pictures or {} if images else None)
+            return self._page.screenshot(full_page=True, animations="disabled", caret="hide")
 
-        document = html if style else without_style(html)
-        given = _given(pictures) if images else None
-        return self.run(
-            lambda browser: _visit(
-                browser, document, width=width, scheme=scheme, pictures=given, requests=[], see=shoot
-            )
-        )
+        return self.run(shoot)
+
+    def _show(self, html: str, width: int, scheme: Scheme, pictures: Mapping[str, bytes] | None) -> None:
+        """Bring the document into the window; None for pictures means that images are off."""
+        self._page.goto("about:blank")
+        self._requests.clear()
+        self._pictures = None
+        if pictures is not None:
+            self._pictures = {re.sub("^cid:", CID, address): content for address, content in pictures.items()}
+        self._page.set_viewport_size({"width": width, "height": 800})
+        self._page.emulate_media(color_scheme=scheme)
+        self._page.set_content(re.sub(r"""(["'(])cid:""", rf"\1{CID}", html), wait_until="load")
+
+    def _answer(self, route: Route) -> None:
+        address = route.request.url
+        if self._pictures is not None and address in self._pictures:
+            content = self._pictures[address]
+            route.fulfill(body=content, content_type=_media_type(content), headers={"Cache-Control": "no-store"})
+            return
+        if self._pictures is not None or route.request.resource_type != "image":
+            self._requests.append(address)
+        route.abort()
 
 
 def without_style(html: str) -> str:
     """The document with every style sheet dropped; style attributes stay."""
     return re.sub(r"<style\b.*?</style>", "", html, flags=re.DOTALL | re.IGNORECASE)
-
-
-CID = "https://embedded.invalid/"
-"""Stands for `cid:`, which a browser cannot fetch."""
-
-
-def _given(pictures: Mapping[str, bytes] | None) -> dict[str, bytes]:
-    return {re.sub("^cid:", CID, address): content for address, content in (pictures or {}).items()}
-
-
-def _visit(
-    browser: Browser,
-    html: str,
-    *,
-    width: int,
-    scheme: Scheme,
-    pictures: Mapping[str, bytes] | None,
-    requests: list[str],
-    see: Callable[[Page], Result],
-) -> Result:
-    """Open the document in a window of its own; None for pictures means that images are off."""
-
-    def answer(route: Route) -> None:
-        address = route.request.url
-        if pictures is not None and address in pictures:
-            route.fulfill(body=pictures[address], content_type=_media_type(pictures[address]))
-            return
-        if pictures is not None or route.request.resource_type != "image":
-            requests.append(address)
-        route.abort()
-
-    with browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=False
-    ) as context:
-        context.route("**/*", answer)
-        page = context.new_page()
-        page.set_content(re.sub(r"""(["'(])cid:""", rf"\1{CID}", html), wait_until="load")
-        return see(page)
 
 
 def _media_type(content: bytes) -> str:

@@ -54,8 +54,10 @@ def test_the_scheme_is_what_the_device_prefers(viewer: Viewer) -> None:
 
 
 def test_images_come_from_the_given_pictures_or_are_off(viewer: Viewer) -> None:
+    blue = {"https://example.com/a.png": png("#0000ff")}
     assert (255, 0, 0) in colors(viewer.picture(GOOD, pictures=PICTURES))
     assert (255, 0, 0) not in colors(viewer.picture(GOOD, pictures=PICTURES, images=False))
+    assert (0, 0, 255) in colors(viewer.picture(GOOD, pictures=blue)), "nothing of an earlier visit is left"
 
 
 def test_embedded_images_are_shown(viewer: Viewer) -> None:

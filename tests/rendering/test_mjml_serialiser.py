@@ -145,7 +145,7 @@ def test_conveniences_of_html_are_taken(body: str) -> None:
         ("<mj-text><iframe></iframe></mj-text>", "does not work in mail"),
         ("<mj-foo>x</mj-foo>", "not a component"),
         ("<mj-carousel></mj-carousel>", "not a component"),
-        ('<mj-text padding-top="0px" colour="#fff">x</mj-text>', "no attribute “colour”"),
+        ('<mj-text padding-top="0px" colour="#fff">x</mj-text>', "no attribute «colour»"),
         ('<mj-text padding="10%">x</mj-text>', "percent"),
         ('<mj-image src="x" width="10px"/>', "alt text"),
         ('<mj-text><img src="x"/></mj-text>', "alt text"),
