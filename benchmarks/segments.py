@@ -42,7 +42,8 @@ SEGMENTS = {
 def rows() -> Iterator[Row]:
     """One row for each segment, and one for the first page."""
     with (
-        tempfile.TemporaryDirectory() as folder, open_database(f"sqlite:///{folder}/small.db") as small,
+        tempfile.TemporaryDirectory() as folder,
+        open_database(f"sqlite:///{folder}/small.db") as small,
         open_database(f"sqlite:///{folder}/large.db") as large,
     ):
         fill(small, 1000)

@@ -277,9 +277,12 @@ class Newsletter:
         """
         from newsletter.audience.receipts import write_outcomes
 
-        with self.database() as database, database.read() as connection:
-            with path.open("w", encoding="utf-8", newline="") as file:
-                return write_outcomes(connection, receipt, file)
+        with (
+            self.database() as database,
+            database.read() as connection,
+            path.open("w", encoding="utf-8", newline="") as file,
+        ):
+            return write_outcomes(connection, receipt, file)
 
     # Privacy
 

@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/pictures: editions as readers see them, light and dark, wide and narrow, images on and off.
+"""Takes the pictures in docs/pictures: editions as readers see them, light and dark, wide and narrow, images or not.
 
 Run it after changing the theme or an edition, where Chromium is: `.venv/bin/python scripts/pictures.py`.
 """

@@ -20,7 +20,7 @@ def backup(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write subscribers, lists, consent and the ledger into one file, and check that it opens.
+    """Write people and ledger into one file, checked.
 
     It is encrypted where NEWSLETTER_BACKUP_PASSPHRASE is set; then the secret key is in it too.
     """

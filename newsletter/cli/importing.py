@@ -88,7 +88,10 @@ def receipts(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show what was imported, newest first; with --csv, what became of each row of one import."""
+    """Show what was imported, newest first.
+
+    With --csv, write what became of each row of one import.
+    """
     from newsletter.app import Newsletter
 
     newsletter = Newsletter.open(project)

@@ -59,7 +59,10 @@ def set_(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Set fields of a person: first_name, last_name, language, country, joined, attributes.<name>."""
+    """Set fields of a person.
+
+    Fields are first_name, last_name, language, country, joined and attributes.<name>; nothing after the = clears one.
+    """
     from newsletter.app import Newsletter
     from newsletter.audience.changing import read_settings
 

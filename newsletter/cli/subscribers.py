@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from newsletter.audience.history import History
     from newsletter.audience.subscribers import Subscriber
 
-app = typer.Typer(
-    help="Bring people in, see who is there, and change what is known of them.", invoke_without_command=True
-)
+app = typer.Typer(help="Bring people in, see who is there, change what is known.", invoke_without_command=True)
 importing.register(app)
 people.register(app)
 
@@ -101,7 +99,10 @@ def list_people(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show people: all, or those who would be mailed on a list, or those who stand to it as --status says."""
+    """Show people, page by page.
+
+    All; or those who would be mailed on a list; or those who stand to it as --status says.
+    """
     from newsletter.app import Newsletter
 
     door = Newsletter.open(project).subscribers
@@ -137,7 +138,10 @@ def _row(person: "Subscriber") -> tuple[str, ...]:
 
 @app.command()
 def show(email: EmailArgument, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Tell what is known of a person, what they agreed to, and what they got."""
+    """Tell what is known of a person.
+
+    With what they agreed to, and what they got.
+    """
     from newsletter.app import Newsletter
 
     history = Newsletter.open(project).subscribers.history(email)
@@ -199,7 +203,10 @@ def export(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here, not to the terminal.")] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Write the people of a list as CSV or JSON, or everything that is held about one person as JSON."""
+    """Write the people of a list, or all about one person.
+
+    A list as CSV or JSON; everything that is held about one person as JSON.
+    """
     from newsletter.app import Newsletter
     from newsletter.people import writing
 

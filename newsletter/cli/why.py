@@ -25,7 +25,10 @@ def why(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Say whether a person gets an edition, and why; without a person, count the reasons of the whole list."""
+    """Say whether a person gets an edition, and why.
+
+    Without a person, count the reasons of the whole list.
+    """
     from newsletter.app import Newsletter
 
     email, slug = _parts(names or [])

@@ -171,7 +171,8 @@ suppression = sa.Table(
     _one_of("reason", SuppressionReason),
 )
 
-# Rows are only ever added; triggers of the first migration see to it. Whose they are is said twice: by id while the person is here, by keyed hash for ever.
+# Rows are only ever added; triggers of the first migration see to it. Whose they are is said twice: by id while the
+# person is here, by keyed hash for ever.
 consent_record = sa.Table(
     "consent_record",
     metadata,
@@ -217,7 +218,8 @@ import_row = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-# People who came with an import: those with the ids from `first_id` on. A mark tells whether somebody was changed since.
+# People who came with an import: those with the ids from `first_id` on. A mark tells whether somebody was changed
+# since.
 import_arrival = sa.Table(
     "import_arrival",
     metadata,

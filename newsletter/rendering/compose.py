@@ -72,7 +72,8 @@ class _Composer:
         segments = self._html()
         self.sources.clear()
         self.marks.blocks.clear()
-        text = self._page(TEXT, self._blocks(self.edition.blocks, ("blocks",), "text", CONTENT_WIDTH))
+        text = self._page(TEXT, self._blocks(self.edition.blocks, ("blocks",), "text", CONTENT_WIDTH)) or ""
+        self._tell_lost(TEXT, text)
         if self.findings:
             raise TemplateError(findings=[*self.findings, *self.mistakes])
         if self.mistakes:
@@ -88,7 +89,7 @@ class _Composer:
             pictures=tuple(self.pictures.prepared.values()),
             embedded=self.settings.sending.images == "embed",
             html_segments=segments,
-            text_segments=cut_blocks(text or "", self.marks),
+            text_segments=cut_blocks(text, self.marks),
             marks=self.marks,
         )
 
@@ -103,18 +104,25 @@ class _Composer:
             self.mistakes.append(self.file.finding(("blocks",), "weight", what, "Make several editions of it."))
             return ()
         try:
-            return serialise(page, self.marks)
+            segments = serialise(page, self.marks)
         except StructureError as error:
             self._tell_structure(error)
             return ()
+        self._tell_lost(MJML, page)
+        return segments
 
     def _page(self, kind: str, blocks: list[dict[str, object]]) -> str | None:
         """The whole part, of finished blocks; None where its template is wrong."""
+        name = f"edition{kind}"
         try:
-            return self.theme.render(f"edition{kind}", self.frame | {"blocks": blocks})
+            page = self.theme.render(name, self.frame | {"blocks": blocks})
         except TemplateError as error:
             self._tell(error.findings)
             return None
+        if not self.marks.whole(page):
+            self._tell([self._mistake(name, "The template cuts finished blocks, or turns them around.", _AS_IT_IS)])
+            return None
+        return page
 
     def _blocks(self, blocks: Sequence[Block], loc: Loc, medium: Medium, width: int) -> list[dict[str, object]]:
         """Each block as its template made it, between the marks of its begin and end.
@@ -178,8 +186,17 @@ class _Composer:
         inside = error.block is not None
         name, place, _ = self.sources[error.block] if error.block is not None else (f"edition{MJML}", None, "")
         name, line = self.theme.locate(error.tag, name, _SHARED if inside else _FRAME)
-        finding = Finding(rule="template", what=error.what, fix=error.fix, file=self.theme.label(name), line=line)
-        self._tell([finding], place)
+        self._tell([self._mistake(name, error.what, error.fix, line)], place)
+
+    def _tell_lost(self, kind: str, page: str) -> None:
+        """Keep the first block that templates left out, if nothing else is wrong with them."""
+        if (lost := self.marks.lost(page)) and not self.findings:
+            place = self.sources[lost[0]][1]
+            name = f"edition{kind}" if len(place) == 2 else f"blocks/columns{kind}"  # who should have shown it
+            self._tell([self._mistake(name, "The template leaves out a block.", "Show every block.")], place)
+
+    def _mistake(self, name: str, what: str, fix: str, line: int | None = None) -> Finding:
+        return Finding(rule="template", what=what, fix=fix, file=self.theme.label(name), line=line)
 
     # What every template sees
 
@@ -246,6 +263,7 @@ class _Composer:
         return address_of(picture, embedded=embedded, base_url=self.settings.newsletter.base_url)
 
 
+_AS_IT_IS: Final = "Put each block in place as it is: no filter, no slice."
 _SHARED: Final = (f"parts{MJML}",)
 _FRAME: Final = tuple(f"{name}{MJML}" for name in ("head", "masthead", "footer", "parts"))
 """Templates whose mistakes come to light in a block, or in the frame around all blocks."""

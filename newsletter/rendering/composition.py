@@ -144,7 +144,7 @@ class Composition:
 
     def readable(self, mjml: str) -> str:
         """A variant's MJML with its slots written as the writer wrote them, for people to read."""
-        return self.marks.slot.sub(lambda match: f"{{{{ {self.marks.fills[int(match[1])][0]} }}}}", mjml)
+        return self.marks.readable(mjml)
 
     def address_of(self, picture: Picture, base_url: str) -> str:
         """The URL under which a reader's mail program finds a picture."""

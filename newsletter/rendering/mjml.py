@@ -190,6 +190,8 @@ class _Serialiser:
     def text(self, data: str) -> None:
         if not self.inside:
             self._between(data)
+        elif self.marks.prefix in data and self.marks.block.search(data):
+            self.fail(f"A finished block stands inside <{self.inside}>.", "Put it into a row or a column.", self.inside)
         elif self.inside == "mj-style":
             if not data.isascii() or "<" in data:
                 self.fail(
@@ -202,7 +204,7 @@ class _Serialiser:
             self.out.append(attribute(data))
         else:
             data = _SPACE.sub(" ", data)
-            self.out.append(html.escape(data, quote=False))
+            self.out.append(data.replace("&","&amp;").replace("<","&lt;"))
             if not self.in_head or self.inside == "mj-preview":
                 self.words.append(data)
 
@@ -259,10 +261,10 @@ def serialise(source: str, marks: Marks) -> tuple[Segment, ...]:
         parser.Parse(_well_formed(source), True)  # noqa: FBT003 that it is the whole
     except expat.ExpatError as error:
         tag = writer.stack[-1] if writer.stack else ""
-        lines = marks.block.sub("", source).split("\n")  # as the parser counts them
-        line = lines[error.lineno - 1].strip()[:80]
+        line = marks.readable(source.split("\n")[error.lineno - 1]).strip()[:80]
+        reason = expat.ErrorString(error.code).removeprefix("not well-formed (").rstrip(")")
         raise StructureError(
-            f"The MJML is not well-formed: {expat.ErrorString(error.code)}.",
+            f"The MJML is not well-formed: {reason}.",
             f"Close every tag, quote every attribute, and write a bare < as &lt;; look near «{line}».",
             writer.blocks[-1] if writer.blocks else None,
             tag,

@@ -77,6 +77,25 @@ class Marks:
             self.blocks.append(self.conditions.index(condition))
         return f"{self.prefix}b{number}x", f"{self.prefix}e{number}x"
 
+    def readable(self, text: str) -> str:
+        """A text with its slots as their writer wrote them, and without the marks of blocks, for people to read."""
+        return self.slot.sub(lambda match: f"{{{{ {self.fills[int(match[1])][0]} }}}}", self.block.sub("", text))
+
+    def whole(self, page: str) -> bool:
+        """Whether each block that begins in this page ends in it, and blocks lie inside one another or apart."""
+        inside: list[str] = []
+        for match in self.block.finditer(page):
+            if match[1] == "b":
+                inside.append(match[2])
+            elif not inside or inside.pop() != match[2]:
+                return False
+        return not inside
+
+    def lost(self, page: str) -> list[int]:
+        """The numbers of the blocks that do not stand in this page."""
+        there = {int(match[2]) for match in self.block.finditer(page)}
+        return [number for number in range(len(self.blocks)) if number not in there]
+
     def conditions_of(self, blocks: Iterable[int]) -> tuple[int, ...]:
         """The numbers of the conditions under which what stands inside all these blocks shows, each once."""
         return tuple(dict.fromkeys(number for block in blocks if (number := self.blocks[block]) is not None))

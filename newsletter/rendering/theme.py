@@ -200,7 +200,10 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 def _guess(error: UndefinedError, context: dict[str, object]) -> str:
     message = error.message or ""
-    if message.startswith(NOWHERE) and (near := nearest_name(message[len(NOWHERE) + 1 : -1], context)):
+    name = message[len(NOWHERE) + 1 : -1] if message.startswith(NOWHERE) else ""
+    if name == "part":
+        return 'Begin the template with {% import "parts.mjml.j2" as part with context %}.'
+    if name and (near := nearest_name(name, context)):
         return f"Did you mean {near}?"
     return "" if "did you mean" in message else "docs/reference/theme.md lists what a template can use."
 

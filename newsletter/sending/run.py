@@ -16,7 +16,6 @@ from newsletter.sending.mailings import Mailing
 from newsletter.sending.message import Reader
 from newsletter.sending.senders.protocol import Message, Sender
 
-
 _SENDERS_TURN: Final = 0x73656E64  # "send": the advisory lock of whoever sends; of this database only
 _BUSY: Final = (
     "Another process is sending from this database right now. Wait until it is done, or stop it; "

@@ -244,9 +244,9 @@ def test_reading_people_costs_two_queries_a_page(database: Database) -> None:
     assert len(statements) <= 5
 
 
-def test_a_page_of_people_costs_the_same_wherever_it_stands(database: Database) -> None:
+def test_a_page_of_people_costs_the_same_wherever_it_stands(sqlite_database: Database) -> None:
     """Sorted by the index and begun where the last one ended: a list's time grows with its length, not its square."""
-    with database.write() as connection:
+    with sqlite_database.write() as connection:
         add_people(connection, 200)
         connection.exec_driver_sql("ANALYZE")
         seen: list[tuple[str, object]] = []

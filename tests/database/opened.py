@@ -40,7 +40,8 @@ class Server:
         folder.mkdir(mode=0o700)
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(folder, "postgres", "postgres")
-        self._run("initdb", "--pgdata", str(self._data), "--encoding=UTF8", "--no-locale", "--no-sync", "--auth=trust", "-U", "news")
+        options = ("--encoding=UTF8", "--no-locale", "--no-sync", "--auth=trust", "--username=news")
+        self._run("initdb", "--pgdata", str(self._data), *options)
         self.start()
 
     def start(self) -> None:
@@ -101,7 +102,8 @@ def template(server: Server) -> str:
 
 def create(server: Server, name: str, template: str = "template0") -> None:
     """Make a database."""
-    engine = sa.create_engine(server.url("postgres").replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    address = server.url("postgres").replace("postgresql:", "postgresql+psycopg:")
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE {template}')
 
@@ -170,5 +172,6 @@ def add_people(connection: sa.Connection, count: int, to_list: str = "community"
         connection.execute(sa.insert(subscriber), rows)
         connection.execute(sa.insert(subscription), places)
         if connection.dialect.name == "postgresql":  # it counts only the ids that it gave itself
-            connection.exec_driver_sql("SELECT setval(pg_get_serial_sequence('subscriber', 'id'), max(id)) FROM subscriber")
+            sequence = "pg_get_serial_sequence('subscriber', 'id')"
+            connection.exec_driver_sql(f"SELECT setval({sequence}, max(id)) FROM subscriber")
     return [row["id"] for row in rows]

@@ -160,13 +160,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{path}")
 
 
-def test_a_database_that_was_damaged_later_is_told_in_a_sentence(database: Database) -> None:
-    database.close()
-    assert database.path is not None
-    content = bytearray(database.path.read_bytes())
+def test_a_database_that_was_damaged_later_is_told_in_a_sentence(sqlite_database: Database) -> None:
+    sqlite_database.close()
+    assert sqlite_database.path is not None
+    content = bytearray(sqlite_database.path.read_bytes())
     content[4096:] = b"\xa5" * (len(content) - 4096)
-    database.path.write_bytes(content)
-    with pytest.raises(DatabaseError, match="is damaged"), database.read() as connection:
+    sqlite_database.path.write_bytes(content)
+    with pytest.raises(DatabaseError, match="is damaged"), sqlite_database.read() as connection:
         connection.execute(sa.select(list_)).all()
 
 

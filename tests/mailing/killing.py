@@ -22,7 +22,7 @@ from newsletter.sending.mailing import send
 from tests.mailing.arranging import ORDER, SmallBatches, outbox_files, run_with
 
 
-def send_and_die(database_file: str, outbox: Path, dies_at: int) -> None:
+def send_and_die(database_url: str, outbox: Path, dies_at: int) -> None:
     """Send until the work is done or the step is reached."""
     steps = 0
 
@@ -43,7 +43,7 @@ def send_and_die(database_file: str, outbox: Path, dies_at: int) -> None:
 
     for name in ("fsync", "link", "unlink", "replace"):
         setattr(os, name, stepping(getattr(os, name)))
-    with open_database(f"sqlite:///{database_file}") as database:
+    with open_database(database_url) as database:
         for event in ("before_cursor_execute", "after_cursor_execute", "commit"):
             sa.event.listen(database.engine, event, step)
         sender = SmallBatches(outbox)
@@ -51,9 +51,9 @@ def send_and_die(database_file: str, outbox: Path, dies_at: int) -> None:
         sender.close()
 
 
-def standing(database_file: str, outbox: Path) -> dict[str, object]:
+def standing(database_url: str, outbox: Path) -> dict[str, object]:
     """What a look from outside sees."""
-    with open_database(f"sqlite:///{database_file}") as database, database.read() as connection:
+    with open_database(database_url) as database, database.read() as connection:
         states = sa.select(delivery.c.state, sa.func.count()).group_by(delivery.c.state)
         return {
             "counts": dict(connection.execute(states).all()),
@@ -63,15 +63,15 @@ def standing(database_file: str, outbox: Path) -> dict[str, object]:
         }
 
 
-def main(database_file: str, outbox: Path, steps: list[int]) -> None:
+def main(database_url: str, outbox: Path, steps: list[int]) -> None:
     """One process after the other, each with its step."""
     for dies_at in steps:
         child = os.fork()
         if child == 0:
-            send_and_die(database_file, outbox, dies_at)
+            send_and_die(database_url, outbox, dies_at)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        about = standing(database_file, outbox)
+        about = standing(database_url, outbox)
         about["died"] = os.WIFSIGNALED(status)
         about["failed"] = os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
         sys.stdout.write(json.dumps(about) + "\n")

@@ -21,12 +21,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main(database_file: str, outbox: Path) -> None:
+def main(database_url: str, outbox: Path) -> None:
     def progress(now: Progress) -> None:
         say(str(now.done))
         sys.stdin.readline()
 
-    with open_database(f"sqlite:///{database_file}") as database, StopOnSignal() as stop:
+    with open_database(database_url) as database, StopOnSignal() as stop:
         sender = SmallBatches(outbox)
         try:
             done = send(run_with(database, sender, progress=progress, stop=stop, chunk=30), ORDER)

@@ -30,13 +30,18 @@ def everybody(count: int) -> list[str]:
 
 
 @pytest.mark.slow
+def url(database: Database) -> str:
+    """The address by which another process opens the database."""
+    return database.engine.url.render_as_string(hide_password=False)
+
+
 def test_killed_at_any_step_and_started_again_everybody_gets_exactly_one(database: Database, tmp_path: Path) -> None:
     with database.write() as connection:
         add_people(connection, PEOPLE)
     database.close()
     seed = random.randrange(1_000_000)
     steps = [*range(2, 170, 8), *random.Random(seed).choices(range(1, 2000), k=8), 0]
-    command = [sys.executable, "-m", "tests.mailing.killing", str(database.path), str(tmp_path / "outbox")]
+    command = [sys.executable, "-m", "tests.mailing.killing", url(database), str(tmp_path / "outbox")]
     done = subprocess.run([*command, *map(str, steps)], cwd=ROOT, capture_output=True, text=True, check=True)
     looks = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(looks) == len(steps), done.stderr
@@ -57,7 +62,7 @@ def test_killed_at_any_step_and_started_again_everybody_gets_exactly_one(databas
 @contextmanager
 def sending(database: Database, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that sends, and waits for a line after each batch."""
-    command = [sys.executable, "-m", "tests.mailing.sending", str(database.path), str(tmp_path / "outbox")]
+    command = [sys.executable, "-m", "tests.mailing.sending", url(database), str(tmp_path / "outbox")]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process

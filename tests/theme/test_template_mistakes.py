@@ -44,6 +44,7 @@ WHOLE = "<mj-text>\n{}\n</mj-text>"
         ("<mj-text>\n\n{{ block.text </mj-text>", 3, "Unexpected"),
         (WHOLE.format("{{ block.text | upcase }}"), 2, "No filter named 'upcase'"),
         (WHOLE.format("{{ blok.text }}"), 2, "«blok». Did you mean block?"),
+        (WHOLE.format("{{ part.heading(block.text) }}"), 2, '{% import "parts.mjml.j2" as part with context %}'),
         (WHOLE.format("{{ block.txt }}"), 2, "«txt» in this; did you mean text?"),
         (WHOLE.format("{{ words.unsubscrib }}"), 2, "did you mean unsubscribe?"),
         (WHOLE.format("{{ nothing_like_it }}"), 2, "docs/reference/theme.md"),
@@ -55,7 +56,8 @@ WHOLE = "<mj-text>\n{}\n</mj-text>"
         (WHOLE.format("{{ 1 / 0 }}"), 2, "Division"),
         (WHOLE.format("{% for x in none %}{% endfor %}"), 2, ""),
         ("<mj-text>\n<p>{{ block.text }}</mj-text>", None, "not well-formed"),
-        ("<mj-text>\n<p>{{ block.text }}</p>", None, "not well-formed"),
+        ("<mj-text>\n<p>{{ block.text }}</p>", None, "not well-formed: mismatched tag."),
+        ("<mj-text>\n<p class=x>{{ block.text }}</p></mj-text>", 1, "near «<p class=x>So it is.</p>"),
         ("<mj-text>\n<p onclick='x'>{{ block.text }}</p></mj-text>", 2, "«onclick»"),
         ("<mj-text>\n<marquee>{{ block.text }}</marquee></mj-text>", 2, "<marquee> does not work in mail"),
         ("\n<mj-txt>{{ block.text }}</mj-txt>", 2, "<mj-txt> is not a component"),
@@ -176,6 +178,33 @@ def test_a_mistake_in_the_frame_is_told(bench: Bench, name: str, source: str, li
     assert found[0].file == f"templates/{name}"
     assert says in f"{found[0].what} {found[0].fix}"
     assert line is None or found[0].line == line
+
+
+FRAME = """<mjml><mj-head><mj-title>T</mj-title></mj-head><mj-body><mj-section><mj-column>
+{}
+</mj-column></mj-section></mj-body></mjml>"""
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "says"),
+    [
+        ("edition.mjml.j2", FRAME.format("{{ blocks[0].mjml }}"), "leaves out a block"),
+        ("edition.mjml.j2", FRAME.format("<mj-text>{{ blocks[0].mjml }}</mj-text>"), "inside <mj-text>"),
+        ("edition.mjml.j2", FRAME.format("{% for b in blocks %}{{ b.mjml | upper }}{% endfor %}"), ""),
+        ("edition.mjml.j2", FRAME.format("{% for b in blocks %}{{ b.mjml[12:] }}{% endfor %}"), "cuts finished blocks"),
+        ("edition.txt.j2", "{{ blocks[0].text }}", "leaves out a block"),
+        ("edition.txt.j2", "{{ blocks | map(attribute='text') | join | truncate(40) }}", "cuts finished blocks"),
+        ("edition.txt.j2", "{{ blocks | map(attribute='text') | join | reverse }}", ""),
+        ("blocks/columns.txt.j2", "{{ block.columns[0] | join }}", "leaves out a block"),
+    ],
+)
+def test_no_template_loses_what_somebody_wrote(bench: Bench, name: str, source: str, says: str) -> None:
+    """A block that a template forgets, or shows in pieces, would otherwise be missed by nobody but its writer."""
+    bench.template(name, source)
+    quote, columns = BLOCKS[1], [[BLOCKS[0]], [{"kind": "text", "body": "Right."}]]
+    (finding,) = findings(bench, [quote, {"kind": "columns", "columns": columns}])
+    assert finding.file == f"templates/{name}"
+    assert says in finding.what
 
 
 @pytest.mark.parametrize(
