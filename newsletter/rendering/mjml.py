@@ -204,7 +204,7 @@ class _Serialiser:
             self.out.append(attribute(data))
         else:
             data = _SPACE.sub(" ", data)
-            self.out.append(data.replace("&","&amp;").replace("<","&lt;"))
+            self.out.append(html.escape(data, quote=False))
             if not self.in_head or self.inside == "mj-preview":
                 self.words.append(data)
 
