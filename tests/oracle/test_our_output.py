@@ -22,7 +22,7 @@ NAMES = [edition.name for edition in EDITIONS]
 
 @pytest.fixture(scope="module")
 def compositions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Composition]:
-    """Every edition with this repository's settings, and the one that a new project begins with, with that project's."""
+    """Every edition with this repository's settings, and the one that a new project begins with in its own."""
     folder = tmp_path_factory.mktemp("oracle")
     start_project(folder / "new")
     start_project(folder / "ours")

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
+from playwright.sync_api import Browser
 
 from newsletter.app import Newsletter
 from newsletter.rendering.composition import Composition
@@ -97,6 +98,24 @@ def test_everything_shown_can_be_read(viewer: Viewer, editions: dict[str, Compos
     for name, composition in editions.items():
         pictures = {composition.address_of(picture, ""): picture.content for picture in composition.pictures}
         assert viewer.look(page_of(composition), **how, pictures=pictures).problems() == [], name
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_outlook_tears_no_row_apart(viewer: Viewer, editions: dict[str, Composition], name: str) -> None:
+    """It does so to rows higher than a sheet of paper, which is why blocks share a row only up to a height."""
+    heights = viewer.run(lambda browser: _heights(browser, page_of(editions[name])))
+    assert len(heights) > 5
+    assert max(heights) < 1_800
+
+
+def _heights(browser: Browser, page: str) -> list[int]:
+    with browser.new_context(viewport={"width": 640, "height": 800}, offline=True) as context:
+        opened = context.new_page()
+        opened.set_content(page)
+        rows: list[int] = opened.evaluate(
+            "[...document.querySelectorAll('body > div > div')].map(row => row.offsetHeight)"
+        )
+        return rows
 
 
 @pytest.mark.parametrize("width", [640, 320])
