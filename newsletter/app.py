@@ -18,13 +18,11 @@ from newsletter.errors import EditionInvalidError, Finding, ListNotFoundError, S
 from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
-    from newsletter.audience.importing import Imported, ImportOrder, RowOutcome
     from newsletter.audience.privacy import Erased, Handed
-    from newsletter.audience.receipts import Receipt
     from newsletter.audience.subscribers import Subscriber
-    from newsletter.audience.undoing import Undone
     from newsletter.database.backup import Backup
     from newsletter.database.connection import Database
+    from newsletter.imports import Imports
     from newsletter.people import People
     from newsletter.rendering.composition import Composition
     from newsletter.sending.building import Built
@@ -158,6 +156,13 @@ class Newsletter:
 
         return People(self.project, self.database, self._clock)
 
+    @property
+    def imports(self) -> "Imports":
+        """Everything that is done with files of subscribers."""
+        from newsletter.imports import Imports
+
+        return Imports(self.project, self.database, self._clock, self.list_title)
+
     @contextlib.contextmanager
     def database(self) -> "Iterator[Database]":
         """The project's database, open, with the project's lists in it.
@@ -196,93 +201,6 @@ class Newsletter:
 
         with self.database() as database, database.read() as connection:
             return find_subscriber(connection, address)
-
-    # Import
-
-    def import_subscribers(
-        self,
-        path: Path,
-        order: "ImportOrder",
-        *,
-        dry_run: bool = False,
-        on_outcome: "Callable[[RowOutcome], None]" = lambda _: None,
-        on_progress: Callable[[float], None] = lambda _: None,
-    ) -> "Imported":
-        """Bring in the people of a file; each row for itself, the file as a whole.
-
-        Args:
-            path: CSV in any of its forms, or an Excel workbook.
-            order: Where they go, and by whose word.
-            dry_run: Do all of it, and then give it up: nothing is changed.
-            on_outcome: Called with what became of the rows, in order.
-            on_progress: Called now and then with how much is done, from 0 to 1.
-
-        Raises:
-            AudienceError: The file cannot be read; nothing was imported.
-            ListNotFoundError: There is no such list.
-        """
-        from newsletter.audience.importing import Import, import_file, try_import
-        from newsletter.audience.privacy import expire_pending
-
-        if order.to_list is not None:
-            self.list_title(order.to_list)
-        job = Import(
-            path=path,
-            order=order,
-            secret=self.project.secret_key(),
-            clock=self._clock,
-            on_outcome=on_outcome,
-            on_progress=on_progress,
-        )
-        with self.database() as database:
-            if dry_run:
-                return try_import(database, job)
-            expire_pending(database, now=self._clock())
-            return import_file(database, job)
-
-    def undo_import(self, receipt: int) -> "Undone":
-        """Bring back the state before an import, and leave alone what happened since.
-
-        Raises:
-            AudienceError: There is no such receipt, or it is undone already.
-        """
-        from newsletter.audience.undoing import undo_import
-
-        with self.database() as database, database.write() as connection:
-            return undo_import(connection, receipt, now=self._clock())
-
-    def receipts(self, limit: int | None = None) -> "list[Receipt]":
-        """What the imports did, newest first."""
-        from newsletter.audience.receipts import list_receipts
-
-        with self.database() as database, database.read() as connection:
-            return list_receipts(connection, limit)
-
-    def receipt(self, receipt: int) -> "Receipt":
-        """What one import did.
-
-        Raises:
-            AudienceError: There is no such receipt.
-        """
-        from newsletter.audience.receipts import find_receipt
-
-        with self.database() as database, database.read() as connection:
-            return find_receipt(connection, receipt)
-
-    def write_outcomes(self, receipt: int, path: Path) -> int:
-        """Write what became of each row of an import as CSV; says how many rows.
-
-        Raises:
-            AudienceError: There is no such receipt.
-        """
-        from newsletter.audience.receipts import write_outcomes
-
-        with (
-            self.database() as database,
-            database.read() as connection,
-            path.open("w", encoding="utf-8", newline="") as file,
-        ):
-            return write_outcomes(connection, receipt, file)
 
     # Privacy
 

@@ -70,7 +70,7 @@ def demonstrate(directory: Path | None = None, environ: Mapping[str, str] = os.e
     if must := [finding for finding in findings if finding.severity is Severity.MUST_FIX]:
         raise EditionInvalidError(findings=must)
     to_list = next(iter(newsletter.project.settings.lists))
-    newsletter.import_subscribers(people, ImportOrder(to_list=to_list))
+    newsletter.imports.run(people, ImportOrder(to_list=to_list))
 
     report = newsletter.send(slug, list_slug=to_list, hold=timedelta())
     built = newsletter.build(slug, place / "build")

@@ -67,9 +67,7 @@ def import_(
     newsletter = Newsletter.open(project)
     with _Bar(file.name) as bar:
         try:
-            result = newsletter.import_subscribers(
-                file, order, dry_run=dry_run, on_outcome=told.hear, on_progress=bar.show
-            )
+            result = newsletter.imports.run(file, order, dry_run=dry_run, on_outcome=told.hear, on_progress=bar.show)
         except KeyboardInterrupt:
             typer.echo("Stopped. Nothing was imported; run the same command again to import the file.", err=True)
             raise typer.Exit(1) from None
@@ -97,9 +95,9 @@ def receipts(
     newsletter = Newsletter.open(project)
     if csv is not None and receipt is None:
         raise UsageError("Say of which import: newsletter subscribers receipts RECEIPT --csv FILE")
-    found = newsletter.receipts() if receipt is None else [newsletter.receipt(receipt)]
+    found = newsletter.imports.receipts() if receipt is None else [newsletter.imports.receipt(receipt)]
     if csv is not None and receipt is not None:
-        written = newsletter.write_outcomes(receipt, csv)
+        written = newsletter.imports.write_outcomes(receipt, csv)
         if not json_:
             typer.echo(f"Wrote what became of {count(written, 'row')} to {csv}.")
             return
@@ -115,7 +113,7 @@ def receipts(
 def _undo(receipt: int, project: Path | None, *, json_: bool) -> None:
     from newsletter.app import Newsletter
 
-    done = Newsletter.open(project).undo_import(receipt)
+    done = Newsletter.open(project).imports.undo(receipt)
     if json_:
         left = [{"email": one.email, "reason": one.reason} for one in done.left_alone]
         print_json({"receipt": receipt, "removed": done.removed, "restored": done.restored, "left_alone": left})

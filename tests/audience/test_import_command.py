@@ -16,6 +16,7 @@ from newsletter.app import Newsletter
 from newsletter.audience.importing import ImportOrder
 from newsletter.cli import run
 from newsletter.database.schema import import_receipt, subscriber
+from newsletter.imports import Imports
 from newsletter.starter import start_project
 from tests.audience.imports import addresses, export, run_import
 
@@ -145,7 +146,7 @@ def test_a_stopped_import_says_what_to_run_next(project: Path, capsys, monkeypat
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Newsletter, "import_subscribers", stop)
+    monkeypatch.setattr(Imports, "run", stop)
     assert run(["subscribers", "import", "messy.csv"]) == 1
     assert "Nothing was imported; run the same command again" in capsys.readouterr().err
 
@@ -153,7 +154,7 @@ def test_a_stopped_import_says_what_to_run_next(project: Path, capsys, monkeypat
 def test_progress_goes_up_to_the_end_of_the_file(project: Path) -> None:
     Path("many.csv").write_text("email\n" + "".join(f"p{n}@example.com\n" for n in range(20_000)), encoding="utf-8")
     seen: list[float] = []
-    Newsletter.open(project).import_subscribers(Path("many.csv"), ImportOrder(), on_progress=seen.append)
+    Newsletter.open(project).imports.run(Path("many.csv"), ImportOrder(), on_progress=seen.append)
     assert len(seen) == 3
     assert seen == sorted(seen)
     assert seen[-1] == 1
