@@ -16,6 +16,7 @@ from newsletter.audience.lists import ensure_lists, find_list
 from newsletter.audience.subscribers import read_address
 from newsletter.database.connection import Database, open_database
 from newsletter.database.schema import ConsentMethod, SubscriptionStatus, subscriber, subscription
+from tests.parts import missing
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 SECRET = b"a key for tests"
@@ -79,9 +80,7 @@ def server() -> Iterator[Server]:
     """A running PostgreSQL server; in CI it must be there."""
     programs = postgresql_programs()
     if programs is None:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is missing: run scripts/setup tests as root, or install it.")
-        pytest.skip("PostgreSQL is not installed here.")
+        missing("PostgreSQL is not installed here.")
     # A socket's path may have 107 characters only, which pytest's own folders can exceed.
     folder = Path("/tmp") / f"newsletter-{uuid.uuid4().hex[:12]}"
     started = Server(folder, programs)
