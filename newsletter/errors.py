@@ -24,6 +24,7 @@
         MailingBusyError
         MisreadMessageError     also MessageError
         SenderError               the sender could not hand over; what it knows is in the outcome of each delivery
+          SenderUnavailableError  it does not work at all now, and nothing has left
           UnsupportedFeatureError also NotImplementedError
 
 An error is a plain sentence that says what is wrong and, after it, what to do next. Errors that come from a file
@@ -207,6 +208,18 @@ class MisreadMessageError(SendError, MessageError):
 
 class SenderError(SendError):
     """The sender could not hand the messages over."""
+
+
+class SenderUnavailableError(SenderError):
+    """The sender as a whole does not work now, and nothing of what it was just given has left.
+
+    Attributes:
+        lasting: Whether waiting will not help, since somebody must change something first.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class UnsupportedFeatureError(SenderError, NotImplementedError):

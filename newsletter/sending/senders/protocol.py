@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Verdict(StrEnum):
@@ -108,12 +108,14 @@ class Outcome:
         verdict: How it ended.
         reason: Why, in one sentence, for all but `ACCEPTED`.
         message_id: Under which its receiver knows it.
+        status: The enhanced status code (RFC 3463), for example `4.7.1`; says when to try again.
     """
 
     delivery: int
     verdict: Verdict
     reason: str | None = None
     message_id: str | None = None
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +126,15 @@ class Capabilities:
         batch: The most messages that one call of `deliver` takes.
         settles: Whether `settle` finds out afterwards what became of a message.
         smtputf8: Whether it reaches addresses beyond ASCII before the @ (RFC 6531).
+        parallel: How many calls of `deliver` may run at once, each in a thread of its own.
+        form: What it is handed: finished bytes, or a text for all with substitutions for each reader.
     """
 
     batch: int
     settles: bool
     smtputf8: bool
+    parallel: int = 1
+    form: Literal["bytes", "substitutions"] = "bytes"
 
 
 class Sender(Protocol):
@@ -147,10 +153,12 @@ class Sender(Protocol):
     def deliver(self, batch: Sequence[Handover]) -> list[Outcome]:
         """Hand messages over, and say for each what became of it.
 
-        Whatever goes wrong for a message is its outcome. An exception means that nothing is known about any of them.
+        Whatever goes wrong for a message is its outcome. Any exception that is not named here means that nothing is
+        known about any of them.
 
         Raises:
             UnsupportedFeatureError: The batch asks for what the sender cannot do; nothing has left.
+            SenderUnavailableError: The sender as a whole does not work now; nothing of the batch has left.
         """
         ...
 
