@@ -18,6 +18,7 @@
         SubscriberNotFoundError   also LookupError
         AddressError              also ValueError
       DatabaseError
+        DatabaseUnavailableError  it is busy, full or away: the same may work later
       SendError
         AlreadySentError
         MailingNotFoundError      also LookupError
@@ -184,6 +185,10 @@ class AddressError(AudienceError, ValueError):
 
 class DatabaseError(NewsletterError):
     """The database cannot be opened or used."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """The database is busy, full or out of reach for now; nothing of the transaction happened."""
 
 
 class SendError(NewsletterError):

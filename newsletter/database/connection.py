@@ -3,7 +3,7 @@
 SQLite is opened so that a crash loses nothing that was committed (`synchronous=FULL`: a claim must be on the disk
 before its message leaves), readers never wait for a writer (WAL), and nobody else on the machine can read the list
 (mode 0600). PostgreSQL keeps the same promises: one writer at a time, by an advisory lock of the transaction, and
-readers that see one moment.
+readers that see one moment. Only what several workers do to the ledger at once (`shared`) goes without that lock.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.exc import DatabaseError as DriverError
 
 from newsletter.database.schema import VERSIONS
-from newsletter.errors import DatabaseError
+from newsletter.errors import DatabaseError, DatabaseUnavailableError
 
 BUSY_SECONDS = 30
 """How long a write waits for another process to finish its own."""
@@ -40,7 +40,7 @@ _UNUSABLE = (
 _OLDEST_SQLITE = (3, 35)
 """The first that says which rows an UPDATE changed (RETURNING)."""
 
-_WRITES = "newsletter_writes"
+_WRITES, _SHARED, _ALONE = "newsletter_writes", "shared", "alone"
 
 _WRITERS_TURN = 0x6E657773  # "news": the advisory lock of whoever writes; of this database only
 
@@ -68,14 +68,19 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, shared: bool = False) -> Iterator[sa.Connection]:
         """A transaction that writes: all of it is on the disk afterwards, or, after an exception, none of it.
 
+        Args:
+            shared: Whether others may write at the same time, where the database can: for changes of the ledger, each
+                of which says in its own condition what must still be so.
+
         Raises:
-            DatabaseError: Another process kept the database busy for too long, the disk is full, or as for `read`.
+            DatabaseUnavailableError: Another process kept the database busy for too long, or the disk is full.
+            DatabaseError: As for `read`.
         """
         with _in_plain_words(self.engine.url), self.engine.connect() as connection:
-            connection.execution_options(**{_WRITES: True})
+            connection.execution_options(**{_WRITES: _SHARED if shared else _ALONE})
             with connection.begin():
                 yield connection
 
@@ -225,9 +230,11 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def _begin_postgresql(connection: sa.Connection) -> None:
     """Give a reader one moment to look at, and a writer its turn, which ends with the transaction, and with a kill."""
-    if connection.get_execution_options().get(_WRITES, False):
+    writes = connection.get_execution_options().get(_WRITES)
+    if writes:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_TURN})")
+        if writes == _ALONE:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_TURN})")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
@@ -307,6 +314,8 @@ def _copy_aside(path: Path, version: str) -> None:
 
 
 _LOST = ("server closed the connection", "connection is lost", "terminating connection", "connection already closed")
+_FULL = ("no space left", "could not extend", "disk is full")
+_AWAY = ("connect", "timeout", "deadlock", "starting up", "shutting down", "recovery")
 _LOCKED_OUT = ("authentication failed", "no password supplied", 'role "', "pg_hba.conf")
 
 
@@ -327,12 +336,13 @@ def _explained(error: DriverError, address: sa.URL) -> DatabaseError:
     path = _sqlite_file(address)
     if "locked" in words or "busy" in words or "lock timeout" in words:
         name = f"The database «{path}»" if path else "The database"
-        return DatabaseError(f"{name} is being written by another process. Try again when that one is done.")
+        return DatabaseUnavailableError(f"{name} is being written by another process. Try again when that one is done.")
     if isinstance(error, sa.exc.DataError):
         return DatabaseError("A text holds a character that the database cannot keep. Take it out and try again.")
-    return DatabaseError(
-        _about_server(words, address) if address.get_backend_name() == "postgresql" else _about_file(words, path, error)
-    )
+    on_server = address.get_backend_name() == "postgresql"
+    sentence = _about_server(words, address) if on_server else _about_file(words, path, error)
+    passing = any(sign in words for sign in (*_LOST, *_FULL, *(_AWAY if on_server else ())))
+    return DatabaseUnavailableError(sentence) if passing else DatabaseError(sentence)
 
 
 def _about_server(words: str, address: sa.URL) -> str:
@@ -359,7 +369,7 @@ def _about_server(words: str, address: sa.URL) -> str:
             f"{where} does not let «{address.username}» write here. Make this user the owner of the database.",
         ),
         (
-            ("no space left", "could not extend"),
+            _FULL,
             "The database cannot grow: the server's disk is full. Make room and run the same command again.",
         ),
         (("connect", "host", "timeout"), f"{where} cannot be reached. See that it runs. {settings}: host and port."),

@@ -1,7 +1,8 @@
 """The tables, said once for SQLite and PostgreSQL, so that every query and every migration speaks of the same thing.
 
 Who is mailed stands in `subscriber`, `subscription` and `suppression`; what was mailed in `composition` and `mailing`;
-who got it in `delivery`, the ledger. Migrations make the tables; a test proves that they and this module agree.
+who got it in `delivery`, the ledger; who sends right now, and how fast, in `worker` and `pace`. Migrations make the
+tables; a test proves that they and this module agree.
 """
 
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """Every version a database can have, oldest first; the last is what this code works with."""
 
 
@@ -262,6 +263,9 @@ mailing = sa.Table(
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
     _one_of("state", MailingState),
+    sa.Column("recipients_of", _Id),  # a correction: only to those who had this mailing
+    sa.Column("recipients_state", sa.Text),  # and in which state their delivery was
+    sa.Column("paused_because", sa.Text),
     sqlite_autoincrement=True,  # files, links and Message-IDs carry the id: it never names two mailings
 )
 
@@ -281,6 +285,9 @@ delivery = sa.Table(
     sa.Column("claimed_at", UtcTime),
     sa.Column("answered_at", UtcTime),
     _one_of("state", DeliveryState),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),  # that ended without an answer for good
+    sa.Column("next_try", UtcTime),
+    sa.Column("address_hash", sa.LargeBinary(32)),  # of the address when it was claimed; people move, merge and leave
     sa.Index(None, "mailing_id", "state", "id"),
     # One edition, one person, one message. Who was skipped or refused has none, and may be planned by another mailing.
     sa.Index(
@@ -292,4 +299,19 @@ delivery = sa.Table(
         postgresql_where=sa.text(_HELD_FOR_EDITION),
     ),
     sqlite_autoincrement=True,
+)
+
+# The moments of these two are seconds since 1970 by the clock of the database, which all workers share.
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("seen", sa.Float, nullable=False),
+)
+
+pace = sa.Table(
+    "pace",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("free_at", sa.Float, nullable=False),  # when the next message may leave
 )

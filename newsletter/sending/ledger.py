@@ -1,8 +1,9 @@
 """The ledger: one row for each delivery, and the only truth about who got what.
 
-A delivery moves by the arrows of `TRANSITIONS` and by no others; `_move` is the one place where a state changes. Every
-function works inside the transaction it is given and is one step: it happened or it did not. At every instant the
-deliveries of a mailing add up to its frozen audience, whatever their states.
+A delivery moves by the arrows of `TRANSITIONS` and by no others; `move` is the one place where a state changes; what
+the world answered is written down by `answers.py`. Every function works inside the transaction it is given and is one
+step: it happened or it did not. At every instant the deliveries of a mailing add up to its frozen audience, whatever
+their states.
 
 How a message leaves at most once: a worker *reserves* planned deliveries, then *claims* those whose bytes leave next,
 in a transaction that is on the disk before the first byte leaves. A claim gets only what the worker still has reserved,
@@ -10,7 +11,7 @@ and only while the mailing is sending: of two workers, or of a worker and its gh
 by a worker that is gone becomes `unknown`, and is never sent again without evidence that it did not leave.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -31,7 +32,6 @@ from newsletter.database.schema import (
     suppression,
 )
 from newsletter.expressions import Expression
-from newsletter.sending.senders.protocol import Outcome, Verdict
 
 TRANSITIONS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = {
     DeliveryState.PLANNED: frozenset({DeliveryState.CLAIMED, DeliveryState.SKIPPED}),
@@ -54,14 +54,6 @@ TRANSITIONS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = {
 }
 """Where a delivery can go from each state."""
 
-_AFTER: Final = {
-    Verdict.ACCEPTED: DeliveryState.ACCEPTED,
-    Verdict.REFUSED: DeliveryState.REFUSED,
-    Verdict.DEFERRED: DeliveryState.DEFERRED,
-    Verdict.UNKNOWN: DeliveryState.UNKNOWN,
-    Verdict.UNSENT: DeliveryState.PLANNED,
-}
-
 _LONGEST_REASON: Final = 500
 
 
@@ -78,16 +70,30 @@ class Reserved:
     subscriber: Subscriber
 
 
-def _move(to: DeliveryState, *conditions: sa.ColumnElement[bool]) -> sa.Update:
+def move(to: DeliveryState, *conditions: sa.ColumnElement[bool]) -> sa.Update:
     """The change of state of all deliveries that fit the conditions and may go there."""
     # Written out as `=` … `OR`: a list in `IN` cannot be bound in a statement that runs for many rows.
     may = sa.or_(*(delivery.c.state == state for state, ways in TRANSITIONS.items() if to in ways))
     return sa.update(delivery).where(may, *conditions).values(state=to)
 
 
-def reachable(edition: str, list_id: int) -> sa.Select[int]:
-    """The ids of those on a list who may be mailed, and neither have this edition nor are about to get it."""
-    return mailable(list_id).where(holding(edition).is_(None))
+def reachable(edition: str, list_id: int, had: tuple[int, str] | None = None) -> sa.Select[int]:
+    """The ids of those on a list who may be mailed, and neither have this edition nor are about to get it.
+
+    Args:
+        edition: The edition's slug.
+        list_id: The list's row.
+        had: For a correction, the mailing that they must have had, and the state of their delivery in it.
+    """
+    who = mailable(list_id).where(holding(edition).is_(None))
+    if had is None:
+        return who
+    earlier = delivery.alias("earlier")
+    mailing_id, state = had
+    before = sa.exists().where(
+        earlier.c.subscriber_id == subscriber.c.id, earlier.c.mailing_id == mailing_id, earlier.c.state == state
+    )
+    return who.where(before.correlate(subscriber))
 
 
 def holding(edition: str) -> sa.ScalarSelect[str]:
@@ -112,8 +118,10 @@ def plan(connection: sa.Connection, mailing_id: int, where: Expression | None = 
     Returns:
         How many there are.
     """
-    row = connection.execute(sa.select(mailing.c.edition, mailing.c.list_id).where(mailing.c.id == mailing_id)).one()
-    who = narrowed(connection, reachable(row.edition, row.list_id), where)
+    columns = (mailing.c.edition, mailing.c.list_id, mailing.c.recipients_of, mailing.c.recipients_state)
+    row = connection.execute(sa.select(*columns).where(mailing.c.id == mailing_id)).one()
+    had = None if row.recipients_of is None else (row.recipients_of, row.recipients_state)
+    who = narrowed(connection, reachable(row.edition, row.list_id, had), where)
     constant = (sa.literal(mailing_id), sa.literal(row.edition), sa.literal(str(DeliveryState.PLANNED)))
     rows = who.order_by(subscription.c.subscriber_id).add_columns(*constant)
     connection.execute(sa.insert(delivery).from_select(["subscriber_id", "mailing_id", "edition", "state"], rows))
@@ -163,17 +171,25 @@ def release(connection: sa.Connection, mailing_id: int, worker: str | None = Non
 def skip(connection: sa.Connection, worker: str, reasons: Mapping[int, str]) -> None:
     """Leave out deliveries that the worker has reserved, each with its reason; they are free for another mailing."""
     if reasons:
-        move = _move(DeliveryState.SKIPPED, delivery.c.id == sa.bindparam("row"), delivery.c.worker == worker)
-        rows = [{"row": row, "why": _short(reason)} for row, reason in reasons.items()]
-        connection.execute(move.values(reason=sa.bindparam("why")), rows)
+        leave = move(DeliveryState.SKIPPED, delivery.c.id == sa.bindparam("row"), delivery.c.worker == worker)
+        rows = [{"row": row, "why": one_line(reason)} for row, reason in reasons.items()]
+        connection.execute(leave.values(reason=sa.bindparam("why")), rows)
 
 
-def claim(
-    connection: sa.Connection, mailing_id: int, worker: str, rows: Sequence[int], *, now: datetime
+def claim(  # noqa: PLR0913 what is claimed by whom, and when
+    connection: sa.Connection, mailing_id: int, worker: str, rows: Sequence[int], *, now: datetime, again: bool = False
 ) -> frozenset[int]:
     """Claim reserved deliveries whose bytes leave next; commit before the first byte does.
 
     Those who have left the list, must not be mailed any more, or were erased since the planning, are skipped here.
+
+    Args:
+        connection: A writing transaction.
+        mailing_id: The mailing.
+        worker: Who has reserved them.
+        rows: The deliveries, none of which this worker has ever handed over.
+        now: The time.
+        again: Whether the same claim was tried before, and it is not known whether that one was written.
 
     Returns:
         The deliveries that this worker, and nobody else, now sends; empty if the mailing is not sending any more.
@@ -196,29 +212,14 @@ def claim(
         (status.is_distinct_from(SubscriptionStatus.ACTIVE), sa.func.coalesce(status, SubscriptionStatus.UNSUBSCRIBED)),
     )
     for condition, reason in left_out:
-        connection.execute(_move(DeliveryState.SKIPPED, *mine, condition).values(reason=reason))
-    claimed = _move(DeliveryState.CLAIMED, *mine).values(claimed_at=now, reason=None)
-    return frozenset(connection.scalars(claimed.returning(delivery.c.id)))
-
-
-def record(connection: sa.Connection, worker: str, outcomes: Iterable[Outcome], *, now: datetime) -> None:
-    """Write down what became of deliveries that this worker claimed.
-
-    A late answer is welcome: it settles what was thought unknown. What is settled already stays as it is.
-    """
-    _write_down(connection, outcomes, now, delivery.c.worker == worker)
-
-
-def abandon(connection: sa.Connection, mailing_id: int, *, now: datetime) -> int:
-    """Turn what was claimed and never answered into `unknown`, where all workers of the mailing are known to be gone.
-
-    Returns:
-        How many there were.
-    """
-    lost = _move(
-        DeliveryState.UNKNOWN, delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.CLAIMED
-    ).values(reason="The program ended before the answer came.", answered_at=now)
-    return connection.execute(lost).rowcount
+        connection.execute(move(DeliveryState.SKIPPED, *mine, condition).values(reason=reason))
+    hashed = sa.select(subscriber.c.address_hash).where(subscriber.c.id == delivery.c.subscriber_id).scalar_subquery()
+    claimed = move(DeliveryState.CLAIMED, *mine).values(claimed_at=now, reason=None, address_hash=hashed)
+    mine_now = frozenset(connection.scalars(claimed.returning(delivery.c.id)))
+    if not again:
+        return mine_now
+    had = (delivery.c.id.in_(rows), delivery.c.worker == worker, delivery.c.state == DeliveryState.CLAIMED)
+    return mine_now | frozenset(connection.scalars(sa.select(delivery.c.id).where(*had)))
 
 
 def unknowns(connection: sa.Connection, mailing_id: int, *, after: int = 0, limit: int = 1000) -> list[int]:
@@ -229,58 +230,20 @@ def unknowns(connection: sa.Connection, mailing_id: int, *, after: int = 0, limi
     return list(connection.scalars(query.order_by(delivery.c.id).limit(limit)))
 
 
-def settle(connection: sa.Connection, outcomes: Iterable[Outcome], *, now: datetime) -> None:
-    """Write down what evidence says about deliveries that were unknown; whatever is not unknown stays as it is."""
-    _write_down(connection, outcomes, now, delivery.c.state == DeliveryState.UNKNOWN)
-
-
-def _write_down(
-    connection: sa.Connection, outcomes: Iterable[Outcome], now: datetime, condition: sa.ColumnElement[bool]
-) -> None:
-    rows: dict[Verdict, list[dict[str, object]]] = {}
-    for outcome in outcomes:
-        said: dict[str, object] = {
-            "row": outcome.delivery,
-            "why": _short(outcome.reason),
-            "known_as": outcome.message_id,
-        }
-        rows.setdefault(outcome.verdict, []).append(said)
-    for verdict, answered in rows.items():
-        to = _AFTER[verdict]
-        move = _move(to, delivery.c.id == sa.bindparam("row"), condition).values(
-            reason=sa.bindparam("why"),
-            message_id=sa.func.coalesce(sa.bindparam("known_as", type_=sa.Text), delivery.c.message_id),
-            answered_at=now,
-        )
-        if to in {DeliveryState.PLANNED, DeliveryState.DEFERRED}:
-            move = move.values(worker=None)
-        connection.execute(move, answered)
-
-
-def retry_deferred(connection: sa.Connection, mailing_id: int) -> int:
-    """Plan again what was deferred.
-
-    Returns:
-        How many there were.
-    """
-    waiting = (delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.DEFERRED)
-    return connection.execute(_move(DeliveryState.PLANNED, *waiting).values(worker=None)).rowcount
-
-
 def leave_out_the_rest(connection: sa.Connection, mailing_id: int) -> int:
     """Skip everything that is not sent yet, because the mailing was cancelled; what is in flight is not touched.
 
     Returns:
         How many there were.
     """
-    rest = _move(DeliveryState.SKIPPED, delivery.c.mailing_id == mailing_id)
+    rest = move(DeliveryState.SKIPPED, delivery.c.mailing_id == mailing_id)
     return connection.execute(rest.values(reason=str(MailingState.CANCELLED), worker=None)).rowcount
 
 
 def leave_out(connection: sa.Connection, *conditions: sa.ColumnElement[bool], reason: str) -> int:
     """Skip deliveries that have not left; says how many."""
-    move = _move(DeliveryState.SKIPPED, *conditions).values(reason=_short(reason), worker=None)
-    return connection.execute(move).rowcount
+    leave = move(DeliveryState.SKIPPED, *conditions).values(reason=one_line(reason), worker=None)
+    return connection.execute(leave).rowcount
 
 
 def counts(connection: sa.Connection, mailing_id: int) -> dict[DeliveryState, int]:
@@ -291,6 +254,13 @@ def counts(connection: sa.Connection, mailing_id: int) -> dict[DeliveryState, in
         .group_by(delivery.c.state)
     )
     return dict.fromkeys(DeliveryState, 0) | {DeliveryState(state): count for state, count in found}
+
+
+def is_anything_left(connection: sa.Connection, mailing_id: int) -> bool:
+    """Whether any delivery of a mailing is to leave yet, or may be leaving right now."""
+    open_ = (DeliveryState.PLANNED, DeliveryState.CLAIMED, DeliveryState.DEFERRED)
+    query = sa.exists().where(delivery.c.mailing_id == mailing_id, delivery.c.state.in_(open_))
+    return bool(connection.scalar(sa.select(query)))
 
 
 def reasons(connection: sa.Connection, mailing_id: int, *, limit: int = 20) -> list[tuple[DeliveryState, str, int]]:
@@ -311,7 +281,7 @@ def _is_sending(mailing_id: int) -> sa.Exists:
     return sa.exists().where(mailing.c.id == mailing_id, mailing.c.state == MailingState.SENDING)
 
 
-def _short(reason: str | None) -> str | None:
+def one_line(reason: str | None) -> str | None:
     """A reason on one line, of a length that can be shown."""
     line = " ".join((reason or "").split())[:_LONGEST_REASON]
     # PostgreSQL keeps no NUL, and no terminal should be told what a mail server likes to tell it.

@@ -39,6 +39,9 @@ class Mailing:
         holds_until: When it may leave.
         started_at: When the audience was frozen.
         finished_at: When nothing was left to send.
+        recipients_of: For a correction, the mailing whose recipients get it.
+        recipients_state: For a correction, the state that their deliveries were in.
+        paused_because: Why it is paused, if somebody has to put something right.
     """
 
     id: int
@@ -55,6 +58,9 @@ class Mailing:
     holds_until: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    recipients_of: int | None = None
+    recipients_state: str | None = None
+    paused_because: str | None = None
 
 
 def _mailings(*conditions: sa.ColumnElement[bool]) -> sa.Select[tuple[object, ...]]:
@@ -79,6 +85,9 @@ def _mailing(row: sa.RowMapping) -> Mailing:
         holds_until=row["holds_until"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        recipients_of=row["recipients_of"],
+        recipients_state=row["recipients_state"],
+        paused_because=row["paused_because"],
     )
 
 
@@ -106,6 +115,18 @@ def unfinished(connection: sa.Connection, edition: str) -> list[Mailing]:
     return [_mailing(row) for row in connection.execute(query).mappings()]
 
 
+def under_way(connection: sa.Connection) -> list[Mailing]:
+    """The mailings that are held or sending, oldest first."""
+    query = _mailings(mailing.c.state.in_([MailingState.HELD, MailingState.SENDING])).order_by(None)
+    return [_mailing(row) for row in connection.execute(query.order_by(mailing.c.id)).mappings()]
+
+
+def is_sending(connection: sa.Connection, mailing_id: int) -> bool:
+    """Whether messages of a mailing may leave now."""
+    state = connection.scalar(sa.select(mailing.c.state).where(mailing.c.id == mailing_id))
+    return state == MailingState.SENDING
+
+
 def create_mailing(connection: sa.Connection, fields: Mapping[str, object], data: bytes) -> int:
     """Add a mailing in state `held`, with the composition that it freezes.
 
@@ -117,12 +138,16 @@ def create_mailing(connection: sa.Connection, fields: Mapping[str, object], data
     Returns:
         The mailing's id.
     """
-    digest = fields["digest"]
-    if connection.scalar(sa.select(composition.c.digest).where(composition.c.digest == digest)) is None:
-        connection.execute(sa.insert(composition).values(digest=digest, data=data))
+    _keep(connection, fields["digest"], data)
     added = sa.insert(mailing).values(**fields, state=MailingState.HELD).returning(mailing.c.id)
     made: int = connection.execute(added).scalar_one()
     return made
+
+
+def _keep(connection: sa.Connection, digest: object, data: bytes) -> None:
+    """See that a composition is there."""
+    if connection.scalar(sa.select(composition.c.digest).where(composition.c.digest == digest)) is None:
+        connection.execute(sa.insert(composition).values(digest=digest, data=data))
 
 
 def read_composition(connection: sa.Connection, digest: str) -> bytes:
@@ -131,19 +156,36 @@ def read_composition(connection: sa.Connection, digest: str) -> bytes:
     return data
 
 
-def change_state(connection: sa.Connection, mailing_id: int, to: MailingState, **also: object) -> bool:
+def change_order(connection: sa.Connection, mailing_id: int, fields: Mapping[str, object], data: bytes) -> None:
+    """Let a mailing that is held send something else than was ordered first; one that is not stays as it is."""
+    _keep(connection, fields["digest"], data)
+    held = (mailing.c.id == mailing_id, mailing.c.state == MailingState.HELD)
+    connection.execute(sa.update(mailing).where(*held).values(**fields))
+
+
+def change_state(
+    connection: sa.Connection,
+    mailing_id: int,
+    to: MailingState,
+    *,
+    only_from: MailingState | None = None,
+    **also: object,
+) -> bool:
     """Move a mailing by an arrow of `TRANSITIONS`; from elsewhere it stays where it is.
 
     Args:
         connection: A writing transaction.
         mailing_id: The mailing.
         to: The new state.
+        only_from: The only state to move from; None for any that has an arrow there.
         also: Other columns to set at the same time.
 
     Returns:
         Whether it moved.
     """
-    may = [state for state, ways in TRANSITIONS.items() if to in ways]
+    may = [state for state, ways in TRANSITIONS.items() if to in ways and only_from in {None, state}]
+    if to is not MailingState.PAUSED:
+        also["paused_because"] = None
     move = sa.update(mailing).where(mailing.c.id == mailing_id, mailing.c.state.in_(may)).values(state=to, **also)
     return connection.execute(move).rowcount == 1
 

@@ -1,26 +1,16 @@
-"""What one run of the program brings to a mailing, and the lock that keeps a second run away."""
+"""What one run of the program brings to a mailing."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
-
-import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from typing import Protocol
 
 from newsletter.database.connection import Database
-from newsletter.errors import MailingBusyError
 from newsletter.sending.mailings import Mailing
 from newsletter.sending.message import Reader
+from newsletter.sending.presence import LEASE
 from newsletter.sending.senders.protocol import Message, Sender
-
-_SENDERS_TURN: Final = 0x73656E64  # "send": the advisory lock of whoever sends; of this database only
-_BUSY: Final = (
-    "Another process is sending from this database right now. Wait until it is done, or stop it; "
-    "then run the same command again."
-)
 
 
 class Writer(Protocol):
@@ -40,12 +30,14 @@ class Progress:
         audience: How many people it is for; 0 while it is held.
         done: For how many of them nothing is left to do.
         held_for: Time that is left to undo it.
+        waiting: What it waits for, in words; empty while messages leave.
     """
 
     mailing: int
     audience: int
     done: int
     held_for: timedelta = timedelta()
+    waiting: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +51,14 @@ class Run:
         worker: A name that no other run has or had.
         clock: Tells the time, with its zone.
         chunk: Deliveries reserved at a time.
+        rate: Messages a second, over all workers; None for as many as the sender takes.
+        patience: How long to wait for a sender or a database that does not work, before giving up.
+        waits: How long it stays for what was told «not now»; None for as long as it takes.
+        lease: Seconds without a sign of life after which another worker is thought gone.
         stop: Whether to stop at the next chance.
         sleep: Waits some seconds.
         progress: Told how far the mailing is, often.
+        notice: Told in a sentence what happens to mailings, seldom.
     """
 
     database: Database
@@ -70,37 +67,11 @@ class Run:
     worker: str
     clock: Callable[[], datetime]
     chunk: int = 500
+    rate: float | None = None
+    patience: timedelta = timedelta(minutes=2)
+    waits: timedelta | None = timedelta(minutes=15)
+    lease: float = LEASE
     stop: Callable[[], bool] = lambda: False
     sleep: Callable[[float], None] = time.sleep
     progress: Callable[[Progress], None] = lambda _: None
-
-
-@contextlib.contextmanager
-def one_sender(database: Database) -> Iterator[None]:
-    """Keep every other process from sending from the same database; a process that is killed keeps nobody.
-
-    Raises:
-        MailingBusyError: Another process does it now.
-    """
-    if database.engine.dialect.name == "postgresql":
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # The lock belongs to the connection, so it ends with the process however that ends.
-            if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_SENDERS_TURN))):
-                raise MailingBusyError(_BUSY)
-            try:
-                yield
-            finally:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(_SENDERS_TURN)))
-        return
-    if database.path is None:  # in memory: there is no other process
-        yield
-        return
-    lock = FileLock(database.path.with_name(f"{database.path.name}.sending.lock"), mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise MailingBusyError(_BUSY) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    notice: Callable[[str], None] = lambda _: None

@@ -15,12 +15,12 @@ from newsletter.database.connection import Database
 from newsletter.database.schema import DeliveryState, SuppressionReason, delivery
 from newsletter.errors import AudienceError
 from newsletter.expressions import parse_expression
-from newsletter.sending import ledger
+from newsletter.sending import answers, ledger
 from newsletter.sending.merging import merge_deliveries
 from newsletter.sending.reasons import INCLUDED, count_reasons, explain
 from newsletter.sending.senders.protocol import Verdict
 from tests.database.opened import AGREED, NOW, SECRET, add_people
-from tests.ledger.books import answers, new_mailing, planned_mailing, take
+from tests.ledger.books import new_mailing, planned_mailing, said, take
 
 
 def person(connection: sa.Connection, email: str, *lists: str, **said: object) -> int:
@@ -70,8 +70,8 @@ def test_nobody_gets_an_edition_twice_after_a_merge(database: Database, sent: tu
         add_people(connection, 3)
         made = planned_mailing(connection)
         rows = take(connection, made, "w", 2) if sent else []
-        ledger.record(connection, "w", answers([row for row in rows if row in sent], Verdict.ACCEPTED), now=NOW)
-        ledger.record(connection, "w", answers([row for row in rows if row not in sent], Verdict.UNSENT), now=NOW)
+        answers.record(connection, "w", said([row for row in rows if row in sent], Verdict.ACCEPTED), now=NOW)
+        answers.record(connection, "w", said([row for row in rows if row not in sent], Verdict.UNSENT), now=NOW)
         merged(connection, "reader1@example.com", "reader2@example.com")
         counts = ledger.counts(connection, made)
         assert sum(counts.values()) == 3
@@ -160,7 +160,7 @@ def test_who_is_planned_is_who_the_reasons_say_and_the_reasons_add_up(database: 
         earlier = new_mailing(connection)
         ledger.plan(connection, earlier, parse_expression('email < "reader2"'))
         rows = take(connection, earlier, "w", 3)
-        ledger.record(connection, "w", answers(rows, Verdict.REFUSED), now=NOW)
+        answers.record(connection, "w", said(rows, Verdict.REFUSED), now=NOW)
         told = count_reasons(connection, "community", chosen, "data-sharing")
         why = {n: explain(connection, n, "community", chosen, "data-sharing") for n in range(1, 31)}
         made = new_mailing(connection)

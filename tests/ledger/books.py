@@ -33,7 +33,7 @@ def take(connection: sa.Connection, mailing: int, worker: str, limit: int = 1000
     return sorted(ledger.claim(connection, mailing, worker, rows, now=NOW))
 
 
-def answers(rows: list[int], verdict: Verdict, reason: str | None = None) -> list[Outcome]:
+def said(rows: list[int], verdict: Verdict, reason: str | None = None) -> list[Outcome]:
     return [Outcome(row, verdict, reason) for row in rows]
 
 

@@ -11,10 +11,10 @@ from newsletter.audience.subscribers import suppress
 from newsletter.database.connection import Database
 from newsletter.database.schema import DeliveryState, MailingState, SuppressionReason, delivery, subscriber
 from newsletter.expressions import parse_expression
-from newsletter.sending import ledger, mailings
+from newsletter.sending import answers, ledger, mailings
 from newsletter.sending.senders.protocol import Outcome, Verdict
 from tests.database.opened import NOW, SECRET, add_people
-from tests.ledger.books import answers, new_mailing, planned_mailing, standing, take
+from tests.ledger.books import new_mailing, planned_mailing, said, standing, take
 
 
 def row(connection: sa.Connection, number: int) -> sa.Row[tuple[object, ...]]:
@@ -50,7 +50,7 @@ def test_a_second_mailing_reaches_only_who_never_got_it(database: Database, wher
         first = planned_mailing(connection)
         rows = take(connection, first, "w", 5)
         kinds = [Verdict.ACCEPTED, Verdict.UNKNOWN, Verdict.REFUSED, Verdict.DEFERRED]
-        ledger.record(connection, "w", [Outcome(*pair) for pair in zip(rows, kinds, strict=False)], now=NOW)
+        answers.record(connection, "w", [Outcome(*pair) for pair in zip(rows, kinds, strict=False)], now=NOW)
         reserved = ledger.reserve(connection, first, "w", 1)
         ledger.skip(connection, "w", {reserved[0].delivery: "no message"})
         before = {"accepted": 1, "unknown": 1, "refused": 1, "deferred": 1, "claimed": 1, "skipped": 1, "planned": 1}
@@ -143,7 +143,7 @@ def test_answers_are_written_down_with_time_reason_and_message_id(database: Data
             Outcome(first, Verdict.ACCEPTED, message_id="<1@example.org>"),
             Outcome(second, Verdict.REFUSED, "No such\r\n mailbox. " + "x" * 1000),
         ]
-        ledger.record(connection, "w", said, now=NOW)
+        answers.record(connection, "w", said, now=NOW)
         good, bad = row(connection, first), row(connection, second)
         assert (good.state, good.message_id, good.reason, good.answered_at) == (
             "accepted",
@@ -161,7 +161,7 @@ def test_answers_of_another_worker_change_nothing(database: Database) -> None:
         add_people(connection, 1)
         made = planned_mailing(connection)
         rows = take(connection, made, "w")
-        ledger.record(connection, "ghost", answers(rows, Verdict.REFUSED), now=NOW)
+        answers.record(connection, "ghost", said(rows, Verdict.REFUSED), now=NOW)
         assert standing(connection, made) == {"claimed": 1}
 
 
@@ -170,9 +170,9 @@ def test_a_late_answer_settles_what_was_thought_unknown(database: Database) -> N
         add_people(connection, 1)
         made = planned_mailing(connection)
         rows = take(connection, made, "w")
-        assert ledger.abandon(connection, made, now=NOW) == 1
+        assert answers.bury(connection, {"w"}, now=NOW) == 1
         assert standing(connection, made) == {"unknown": 1}
-        ledger.record(connection, "w", answers(rows, Verdict.ACCEPTED), now=NOW)
+        answers.record(connection, "w", said(rows, Verdict.ACCEPTED), now=NOW)
         assert standing(connection, made) == {"accepted": 1}
 
 
@@ -183,11 +183,11 @@ def test_what_is_settled_stays_settled(database: Database, first: Verdict, secon
         add_people(connection, 1)
         made = planned_mailing(connection)
         rows = take(connection, made, "w")
-        ledger.record(connection, "w", answers(rows, first), now=NOW)
+        answers.record(connection, "w", said(rows, first), now=NOW)
         before = standing(connection, made)
-        ledger.record(connection, "w", answers(rows, second), now=NOW)
-        ledger.settle(connection, answers(rows, second), now=NOW)
-        assert ledger.abandon(connection, made, now=NOW) == 0
+        answers.record(connection, "w", said(rows, second), now=NOW)
+        answers.settle(connection, said(rows, second), now=NOW)
+        assert answers.bury(connection, {"w"}, now=NOW) == 0
         assert standing(connection, made) == before
 
 
@@ -196,7 +196,7 @@ def test_settling_does_not_touch_what_a_living_worker_has_claimed(database: Data
         add_people(connection, 1)
         made = planned_mailing(connection)
         rows = take(connection, made, "w")
-        ledger.settle(connection, answers(rows, Verdict.UNSENT), now=NOW)
+        answers.settle(connection, said(rows, Verdict.UNSENT), now=NOW)
         assert standing(connection, made) == {"claimed": 1}
 
 
@@ -205,12 +205,12 @@ def test_deferred_and_unsent_deliveries_can_be_taken_again(database: Database) -
         add_people(connection, 2)
         made = planned_mailing(connection)
         first, second = take(connection, made, "w")
-        ledger.record(
+        answers.record(
             connection, "w", [Outcome(first, Verdict.DEFERRED, "later"), Outcome(second, Verdict.UNSENT)], now=NOW
         )
         assert standing(connection, made) == {"deferred": 1, "planned": 1}
         assert take(connection, made, "other") == [second]
-        assert ledger.retry_deferred(connection, made) == 1
+        assert answers.retry_due(connection, made) == 1
         assert take(connection, made, "other") == [first]
         assert row(connection, first).reason is None
 
@@ -220,12 +220,12 @@ def test_cancelling_leaves_out_the_rest_and_not_what_is_in_flight(database: Data
         add_people(connection, 6)
         made = planned_mailing(connection)
         rows = take(connection, made, "w", 3)
-        ledger.record(
+        answers.record(
             connection, "w", [Outcome(rows[0], Verdict.ACCEPTED), Outcome(rows[1], Verdict.DEFERRED)], now=NOW
         )
         assert ledger.leave_out_the_rest(connection, made) == 4
         assert standing(connection, made) == {"accepted": 1, "claimed": 1, "skipped": 4}
-        ledger.record(connection, "w", answers(rows[2:], Verdict.ACCEPTED), now=NOW)
+        answers.record(connection, "w", said(rows[2:], Verdict.ACCEPTED), now=NOW)
         assert standing(connection, made) == {"accepted": 2, "skipped": 4}
 
 
@@ -234,7 +234,7 @@ def test_unknowns_are_found_page_by_page(database: Database) -> None:
         add_people(connection, 5)
         made = planned_mailing(connection)
         rows = take(connection, made, "w")
-        ledger.abandon(connection, made, now=NOW)
+        answers.bury(connection, {"w"}, now=NOW)
         assert ledger.unknowns(connection, made, limit=3) == rows[:3]
         assert ledger.unknowns(connection, made, after=rows[2], limit=3) == rows[3:]
 
@@ -253,7 +253,7 @@ def test_workers_at_once_never_claim_the_same(database: Database) -> None:
                 return
             claimed[worker] += rows
             with database.write() as connection:
-                ledger.record(connection, worker, answers(rows, Verdict.ACCEPTED), now=NOW)
+                answers.record(connection, worker, said(rows, Verdict.ACCEPTED), now=NOW)
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in claimed]
     for thread in threads:

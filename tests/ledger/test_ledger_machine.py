@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from newsletter.audience.lists import ensure_lists, unsubscribe
 from newsletter.database.connection import Database, open_database
 from newsletter.database.schema import DeliveryState, MailingState, delivery, mailing, subscriber
-from newsletter.sending import ledger, mailings
+from newsletter.sending import answers, ledger, mailings
 from newsletter.sending.ledger import TRANSITIONS
 from newsletter.sending.senders.protocol import Outcome, Verdict
 from tests.database.opened import NOW, add_people
@@ -80,7 +80,7 @@ class Ledger(RuleBasedStateMachine):
         outcomes = [Outcome(row, verdict) for row, verdict in zip(answered, verdicts, strict=False)]
         with self.database.write() as connection:
             before = self._states(connection)
-            ledger.record(connection, worker, outcomes, now=NOW)
+            answers.record(connection, worker, outcomes, now=NOW)
             after = self._states(connection)
         self._nothing_left(before, after)
 
@@ -92,7 +92,7 @@ class Ledger(RuleBasedStateMachine):
                 Outcome(row, data.draw(st.sampled_from(Verdict)))
                 for row in ledger.unknowns(connection, self.mailing(number))
             ]
-            ledger.settle(connection, outcomes, now=NOW)
+            answers.settle(connection, outcomes, now=NOW)
             after = self._states(connection)
         self._nothing_left(before, after)
 
@@ -110,12 +110,12 @@ class Ledger(RuleBasedStateMachine):
         """Their answers may still come late."""
         with self.database.write() as connection:
             ledger.release(connection, self.mailing(number))
-            ledger.abandon(connection, self.mailing(number), now=NOW)
+            answers.bury(connection, answers.workers_named(connection), now=NOW)
 
     @rule(number=MAILINGS)
     def retry(self, number: int) -> None:
         with self.database.write() as connection:
-            ledger.retry_deferred(connection, self.mailing(number))
+            answers.retry_due(connection, self.mailing(number))
 
     @rule(number=MAILINGS, cancel=st.integers(0, 5).map(lambda dice: dice == 5))
     def change_state(self, number: int, cancel: bool) -> None:

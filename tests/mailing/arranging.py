@@ -1,9 +1,10 @@
 """Runs, orders, writers and senders for tests of mailings."""
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from newsletter.database.connection import Database
@@ -102,6 +103,11 @@ def run_with(database: Database, sender: Sender, writer: PlainWriter | None = No
     clock = Clock()
     about = {"clock": clock, "sleep": clock.sleep, "worker": uuid.uuid4().hex, "chunk": 6} | more
     return Run(database=database, sender=sender, writer_for=writer_for, **about)  # type: ignore[arg-type]
+
+
+def real_time() -> dict[str, object]:
+    """The clock and the sleep of a real run, for processes that others wait for."""
+    return {"clock": lambda: datetime.now(UTC), "sleep": time.sleep}
 
 
 def outbox_files(directory: Path) -> list[Path]:

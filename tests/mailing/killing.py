@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from newsletter.database.connection import open_database
 from newsletter.database.schema import delivery, mailing
 from newsletter.sending.mailing import send
-from tests.mailing.arranging import ORDER, SmallBatches, outbox_files, run_with
+from tests.mailing.arranging import ORDER, SmallBatches, outbox_files, real_time, run_with
 
 
 def send_and_die(database_url: str, outbox: Path, dies_at: int) -> None:
@@ -47,7 +47,7 @@ def send_and_die(database_url: str, outbox: Path, dies_at: int) -> None:
         for event in ("before_cursor_execute", "after_cursor_execute", "commit"):
             sa.event.listen(database.engine, event, step)
         sender = SmallBatches(outbox)
-        send(run_with(database, sender, chunk=30), ORDER)
+        send(run_with(database, sender, chunk=30, lease=0.5, **real_time()), ORDER)
         sender.close()
 
 

@@ -13,7 +13,7 @@ from newsletter.errors import NewsletterError
 from newsletter.sending.mailing import send
 from newsletter.sending.run import Progress
 from newsletter.sending.stopping import StopOnSignal
-from tests.mailing.arranging import ORDER, SmallBatches, run_with
+from tests.mailing.arranging import ORDER, SmallBatches, real_time, run_with
 
 
 def say(line: str) -> None:
@@ -29,7 +29,9 @@ def main(database_url: str, outbox: Path) -> None:
     with open_database(database_url) as database, StopOnSignal() as stop:
         sender = SmallBatches(outbox)
         try:
-            done = send(run_with(database, sender, progress=progress, stop=stop, chunk=30), ORDER)
+            done = send(
+                run_with(database, sender, progress=progress, stop=stop, chunk=30, lease=1.0, **real_time()), ORDER
+            )
         except NewsletterError as error:
             say(type(error).__name__)
         else:

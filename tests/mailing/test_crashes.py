@@ -54,7 +54,9 @@ def test_killed_at_any_step_and_started_again_everybody_gets_exactly_one(databas
         assert len(look["files"]) - len(look["accepted"]) <= look["counts"].get("claimed", 0) + look["counts"].get(
             "unknown", 0
         ), f"{about}: a file of which the ledger knows nothing"
-        assert look["counts"].get("claimed", 0) <= 10, f"{about}: more than one batch in flight"
+        # On PostgreSQL those of one that died are found out a moment later, so another may have died meanwhile.
+        batches = 1 if database.path else len(looks)
+        assert look["counts"].get("claimed", 0) <= 10 * batches, f"{about}: more than one batch in flight"
     assert looks[-1]["counts"] == {"accepted": PEOPLE}
     assert recipients(tmp_path) == everybody(PEOPLE)
 
@@ -127,11 +129,17 @@ def test_asked_politely_a_process_finishes_what_is_in_flight_and_pauses(
 
 
 @pytest.mark.slow
-def test_of_two_processes_at_once_one_sends_and_the_other_is_told(fifty: Database, tmp_path: Path) -> None:
+def test_two_processes_at_once_send_one_mailing_to_everybody_once(fifty: Database, tmp_path: Path) -> None:
+    """From an SQLite file one sends and the other looks on; from PostgreSQL they share the work."""
     with sending(fifty, tmp_path) as first:
         assert read(first) == "10"
         with sending(fifty, tmp_path) as second:
-            assert read_to_the_end(second) == ["MailingBusyError"]
+            read(second)  # it has joined
+            for process in (first, second):
+                assert process.stdin is not None
+                process.stdin.write("\n" * 100)
+                process.stdin.flush()
+            assert read_to_the_end(second)[-1] == "sent"
         assert read_to_the_end(first)[-1] == "sent"
     with sending(fifty, tmp_path) as third:
         assert read_to_the_end(third) == ["AlreadySentError"]
