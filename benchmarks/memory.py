@@ -18,6 +18,7 @@ from typing import Self
 from benchmarks.row import Row
 from newsletter.app import Newsletter
 from newsletter.database.schema import DeliveryState
+from newsletter.mailings import Wish
 from newsletter.project import Project
 from newsletter.sending.senders.protocol import Capabilities, Handover, Outcome, Unknown, Verdict
 from newsletter.starter import start_project
@@ -106,7 +107,7 @@ def fill(folder: Path, count: int) -> None:
 def send(folder: Path, count: int) -> dict[str, float]:
     """The mailing itself, and what it took."""
     start = datetime.now(UTC)
-    report = Newsletter.open(folder).send("welcome", list_slug="community", hold=timedelta())
+    report = Newsletter.open(folder).mailings.send(Wish(edition="welcome", list_slug="community", hold=timedelta()))
     seconds = (datetime.now(UTC) - start).total_seconds()
     if report is None or report.counts[DeliveryState.ACCEPTED] != count:
         raise SystemExit(f"Not all {count:,} were reached: {report}")

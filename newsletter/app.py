@@ -14,43 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.errors import EditionInvalidError, Finding, ListNotFoundError, Severity, UsageError
+from newsletter.errors import Finding, ListNotFoundError, UsageError
 from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
     from newsletter.audience.privacy import Erased, Handed
     from newsletter.audience.subscribers import Subscriber
+    from newsletter.certificates import Certificates
     from newsletter.database.backup import Backup
     from newsletter.database.connection import Database
+    from newsletter.doctor.doctor import Doctor
     from newsletter.imports import Imports
+    from newsletter.mailings import Mailings
     from newsletter.people import People
     from newsletter.rendering.composition import Composition
     from newsletter.sending.building import Built
-    from newsletter.sending.mailing import Report
-    from newsletter.sending.mailings import Mailing
-    from newsletter.sending.run import Progress, Run, Writer
-    from newsletter.sending.senders.protocol import Sender
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a mailing would do, said before it is asked for.
-
-    Attributes:
-        title: The edition's.
-        list_title: To whom.
-        people: How many would get it.
-        without: How many of those chosen have it already.
-        sender: The kind of sender that would carry it.
-        hold: How long it could be undone.
-    """
-
-    title: str
-    list_title: str
-    people: int
-    without: int
-    sender: str
-    hold: dt.timedelta
+    from newsletter.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +142,34 @@ class Newsletter:
 
         return Imports(self.project, self.database, self._clock, self.list_title)
 
+    @property
+    def mailings(self) -> "Mailings":
+        """Everything that is done with mailings."""
+        from newsletter.mailings import Mailings
+
+        return Mailings(self.project, self.database, self._clock, self.compose, self.list_title)
+
+    @property
+    def certificates(self) -> "Certificates":
+        """Proofs of what became of mailings."""
+        from newsletter.certificates import Certificates
+
+        return Certificates(self.project, self.database, self._clock)
+
+    @property
+    def trials(self) -> "Trials":
+        """Everything that is done to try an edition out before it is sent."""
+        from newsletter.trials import Trials
+
+        return Trials(self.project, self.database, self._clock, self.compose, self.list_title)
+
+    @property
+    def doctor(self) -> "Doctor":
+        """Looks whether everything is in order for sending, and makes the keys that sign."""
+        from newsletter.doctor.doctor import Doctor
+
+        return Doctor(self.project, self._clock)
+
     @contextlib.contextmanager
     def database(self) -> "Iterator[Database]":
         """The project's database, open, with the project's lists in it.
@@ -266,13 +273,13 @@ class Newsletter:
             ConfigError: The backup belongs to another secret key.
         """
         from newsletter.database.backup import fingerprint, is_empty, read_backup, restore_backup, write_backup
-        from newsletter.sending.run import one_sender
+        from newsletter.sending.presence import alone
 
         passphrase, now = self.project.backup_passphrase, self._clock()
         found = read_backup(path, passphrase=passphrase)
         secret = self.project.secret_key()
         same = found.fingerprint == fingerprint(secret)
-        with self.database() as database, one_sender(database):
+        with self.database() as database, alone(database):
             empty = is_empty(database)
             if not empty and not replace:
                 raise UsageError(
@@ -304,142 +311,3 @@ class Newsletter:
             fix = f"Did you mean {near[0]}?" if near else f"newsletter.toml has: {', '.join(lists)}."
             raise ListNotFoundError(f"There is no list «{slug}». {fix}")
         return kept.title
-
-    # Mailings
-
-    def send(  # noqa: PLR0913 what people can say about a mailing
-        self,
-        slug: str,
-        *,
-        list_slug: str,
-        where: str | None = None,
-        hold: dt.timedelta | None = None,
-        confirm: Callable[[Plan], bool] = lambda _: True,
-        stop: Callable[[], bool] = lambda: False,
-        progress: "Callable[[Progress], None]" = lambda _: None,
-    ) -> "Report | None":
-        """Send an edition to a list, or go on with a mailing of it that was stopped; None when `confirm` says no.
-
-        Raises:
-            EditionInvalidError: Something must be fixed first.
-            AlreadySentError: Everybody chosen has it already.
-            NewsletterError: As for `newsletter.sending.mailing.send`.
-        """
-        from newsletter.sending.mailing import Order, count_chosen, send
-        from newsletter.sending.senders import open_sender
-
-        title = self.list_title(list_slug)
-        settings = self.project.settings
-        composition, findings = self.compose(slug)
-        if must := [finding for finding in findings if finding.severity is Severity.MUST_FIX]:
-            raise EditionInvalidError(findings=must)
-        order = Order(
-            edition=slug,
-            title=composition.title,
-            digest=composition.digest,
-            composition=composition.dump(),
-            list_slug=list_slug,
-            where=where,
-            hold=settings.sending.hold if hold is None else hold,
-        )
-        with contextlib.ExitStack() as stack:
-            database = stack.enter_context(self.database())
-            people, without = count_chosen(database, order)
-            plan = Plan(composition.title, title, people, without, settings.sender.kind, order.hold)
-            if people and not confirm(plan):
-                return None
-            sender = open_sender(self.project, settings.sender.kind)
-            stack.callback(sender.close)
-            return send(self._run(database, sender, stop, progress), order)
-
-    def resume(
-        self,
-        mailing: int,
-        *,
-        stop: Callable[[], bool] = lambda: False,
-        progress: "Callable[[Progress], None]" = lambda _: None,
-    ) -> "Report":
-        """Go on with a mailing that was stopped or killed, as it was frozen.
-
-        Raises:
-            MailingNotFoundError: There is none with that id.
-            NewsletterError: As for `newsletter.sending.mailing.resume`.
-        """
-        from newsletter.sending.mailing import resume
-        from newsletter.sending.senders import open_sender
-
-        with contextlib.ExitStack() as stack:
-            database = stack.enter_context(self.database())
-            sender = open_sender(self.project, self.project.settings.sender.kind)
-            stack.callback(sender.close)
-            return resume(self._run(database, sender, stop, progress), mailing)
-
-    def cancel(self, mailing: int) -> "Report":
-        """Send nothing more of a mailing.
-
-        Raises:
-            MailingNotFoundError: There is none with that id.
-            SendError: It is sent already.
-        """
-        from newsletter.sending.mailing import cancel
-
-        with self.database() as database:
-            return cancel(database, mailing, now=self._clock())
-
-    def report(self, mailing: int) -> "Report":
-        """How a mailing stands.
-
-        Raises:
-            MailingNotFoundError: There is none with that id.
-        """
-        from newsletter.sending.mailing import report
-
-        with self.database() as database:
-            return report(database, mailing)
-
-    def reports(self) -> "list[Report]":
-        """How all mailings stand, newest first."""
-        from newsletter.sending.mailing import report
-        from newsletter.sending.mailings import list_mailings
-
-        with self.database() as database:
-            with database.read() as connection:
-                found = list_mailings(connection)
-            return [report(database, mailing.id) for mailing in found]
-
-    def _run(
-        self,
-        database: "Database",
-        sender: "Sender",
-        stop: Callable[[], bool],
-        progress: "Callable[[Progress], None]",
-    ) -> "Run":
-        import uuid
-
-        from newsletter.sending.run import Run
-
-        return Run(
-            database=database,
-            sender=sender,
-            writer_for=self._writer,
-            worker=uuid.uuid4().hex,
-            clock=self._clock,
-            chunk=self.project.settings.sending.chunk,
-            stop=stop,
-            progress=progress,
-        )
-
-    def _writer(self, mailing: "Mailing", stored: bytes) -> "Writer":
-        from newsletter.rendering.composition import Composition
-        from newsletter.sending.message import MessageWriter
-        from newsletter.tokens import Signer
-
-        return MessageWriter(
-            Composition.load(stored),
-            self.project.settings,
-            signer=Signer(self.project.secret_key()),
-            mailing_id=mailing.id,
-            list_slug=mailing.list_slug,
-            list_id=mailing.list_id,
-            list_title=self.list_title(mailing.list_slug),
-        )

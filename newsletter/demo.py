@@ -11,6 +11,7 @@ from typing import Final
 from newsletter.app import Newsletter
 from newsletter.audience.importing.outcomes import ImportOrder
 from newsletter.errors import EditionInvalidError, EditionNotFoundError, Severity, UsageError
+from newsletter.mailings import Wish
 
 FIRST_CHOICE: Final = "data-sharing"
 _HERE: Final = "demo"
@@ -72,7 +73,7 @@ def demonstrate(directory: Path | None = None, environ: Mapping[str, str] = os.e
     to_list = next(iter(newsletter.project.settings.lists))
     newsletter.imports.run(people, ImportOrder(to_list=to_list))
 
-    report = newsletter.send(slug, list_slug=to_list, hold=timedelta())
+    report = newsletter.mailings.send(Wish(edition=slug, list_slug=to_list, hold=timedelta()))
     built = newsletter.build(slug, place / "build")
     delivered = report.counts.get("accepted", 0) if report else 0  # type: ignore[call-overload]
     folders = sorted(path for path in place.iterdir() if path.is_dir() and path.name != "build")

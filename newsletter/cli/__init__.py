@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from newsletter.cli import backup, editions, mailings, project, send, subscribers, why
+from newsletter.cli import backup, doctor, editions, mailings, project, rehearse, send, subscribers, test, why, worker
 from newsletter.errors import (
     AddressError,
     ConfigError,
@@ -63,12 +63,16 @@ def _options(
 
 project.register(app)
 editions.register(app)
+test.register(app)
+rehearse.register(app)
 send.register(app)
+worker.register(app)
 app.add_typer(mailings.app, name="mailings")
 app.add_typer(subscribers.app, name="subscribers")
 subscribers.register(app)
 backup.register(app)
 why.register(app)
+doctor.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newsletter.cli import certificates
 from newsletter.cli.printing import JsonOption, ProjectOption, ask, count, print_json, print_table
 from newsletter.cli.send import report_as_json, showing_progress, tell
 from newsletter.errors import UsageError
 
 if TYPE_CHECKING:
+    from newsletter.sending.doubts import Doubt
     from newsletter.sending.mailing import Report
 
 app = typer.Typer(invoke_without_command=True)
@@ -47,20 +49,29 @@ def show(
 
     newsletter = Newsletter.open(project)
     if mailing is None:
-        _show_all(newsletter.reports(), json_=json_)
+        _show_all(newsletter.mailings.reports(), json_=json_)
         return
-    report = newsletter.report(mailing)
+    report = newsletter.mailings.report(mailing)
     if json_:
         print_json(report_as_json(report))
         return
+    _show_one(report)
+
+
+def _show_one(report: "Report") -> None:
     about = report.mailing
     typer.echo(f"Mailing {about.id}: «{about.title}» ({about.edition}) to {about.list_slug}, {about.state}")
     if about.where:
         typer.echo(f"  only where {about.where}")
     typer.echo(f"  digest {about.digest}")
     typer.echo(f"  asked for {about.created_at:%Y-%m-%d %H:%M:%S} UTC, through {about.sender}")
+    if about.recipients_of is not None:
+        typer.echo(
+            f"  a correction, to those whose delivery of mailing {about.recipients_of} is {about.recipients_state}"
+        )
     if about.audience is None:
-        typer.echo("  nothing has left")
+        until = f"; leaves at {about.holds_until:%Y-%m-%d %H:%M:%S} UTC" if about.state == "held" else ""
+        typer.echo(f"  nothing has left{until}")
         return
     typer.echo(f"  audience {count(about.audience, 'person', 'people')}, of them")
     for state, number in report.counts.items():
@@ -68,6 +79,10 @@ def show(
             typer.echo(f"  {number:>9,} {state}")
     for state, reason, number in report.reasons:
         typer.echo(f"            {number:,} {state}: {reason}")
+    if report.next_try is not None:
+        typer.echo(f"  next try at {report.next_try:%Y-%m-%d %H:%M:%S} UTC")
+    if about.paused_because:
+        typer.echo(f"  paused: {about.paused_because}")
 
 
 def _show_all(reports: "list[Report]", *, json_: bool) -> None:
@@ -101,8 +116,90 @@ def resume(mailing: _Id, *, project: ProjectOption = None, json_: JsonOption = F
 
     newsletter = Newsletter.open(project)
     with StopOnSignal() as stop, showing_progress(quiet=json_) as progress:
-        report = newsletter.resume(mailing, stop=stop, progress=progress)
+        report = newsletter.mailings.resume(mailing, stop=stop, progress=progress)
     tell(report, json_=json_)
+
+
+@app.command()
+def pause(mailing: _Id, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
+    """Let nothing more of a mailing leave for now; what is leaving at this moment still does."""
+    from newsletter.app import Newsletter
+    from newsletter.database.schema import DeliveryState
+
+    report = Newsletter.open(project).mailings.pause(mailing)
+    if json_:
+        print_json(report_as_json(report))
+        return
+    left = report.counts[DeliveryState.PLANNED] + report.counts[DeliveryState.DEFERRED]
+    under_way = report.counts[DeliveryState.CLAIMED]
+    also = f", {under_way:,} under way" if under_way else ""
+    typer.echo(f"Paused: {report.counts[DeliveryState.ACCEPTED]:,} handed over{also}, {left:,} to go.")
+    typer.echo(f"Go on:  newsletter mailings resume {mailing}")
+
+
+@app.command()
+def unknowns(
+    mailing: _Id,
+    *,
+    arrived: Annotated[bool, typer.Option("--arrived", help="They got it: you found out.")] = False,
+    not_arrived: Annotated[
+        bool, typer.Option("--not-arrived", help="They did not: they may be sent it again.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="EMAIL", help="Only these, not all. Can be said several times."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    project: ProjectOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """List whose message may have left or not; say what you found out about them.
+
+    They are never sent it again by themselves.
+    """
+    from newsletter.app import Newsletter
+
+    if arrived and not_arrived:
+        raise UsageError("Say one of --arrived and --not-arrived; with --only for some of them.")
+    desk = Newsletter.open(project).mailings
+    found = desk.unknowns(mailing)
+    if not (arrived or not_arrived):
+        _show_unknowns(mailing, found, json_=json_)
+        return
+    who = ", ".join(only) if only else f"all {len(found):,}"
+    what = "got it" if arrived else "did not get it, and may be sent it again"
+    if found and not yes and not ask(f"Write down that {who} {what}?", otherwise="do it"):
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)
+    settled = desk.dispel(mailing, only or (), arrived=arrived)
+    if json_:
+        print_json({"mailing": mailing, "settled": settled})
+        return
+    typer.echo(f"{count(settled, 'delivery is', 'deliveries are')} settled.")
+    if settled and not arrived:
+        typer.echo("To reach them, run the same  newsletter send  again.")
+
+
+def _show_unknowns(mailing: int, found: "list[Doubt]", *, json_: bool) -> None:
+    if json_:
+        print_json(
+            [
+                {"email": each.email, "since": each.since and each.since.isoformat(), "reason": each.reason}
+                for each in found
+            ]
+        )
+        return
+    if not found:
+        typer.echo(f"Nothing is unknown in mailing {mailing}.")
+        return
+    rows = [
+        (each.email or "(erased)", f"{each.since:%Y-%m-%d %H:%M:%S}" if each.since else "", each.reason or "")
+        for each in found
+    ]
+    print_table(("to", "since (UTC)", "why nobody knows"), rows)
+    typer.echo("Ask them, or your mail server's log. Then say what you found out:")
+    typer.echo(f"  newsletter mailings unknowns {mailing} --arrived [--only EMAIL]")
+    typer.echo(f"  newsletter mailings unknowns {mailing} --not-arrived [--only EMAIL]")
 
 
 @app.command()
@@ -121,15 +218,19 @@ def cancel(
     from newsletter.database.schema import DeliveryState, MailingState
 
     newsletter = Newsletter.open(project)
-    about = newsletter.report(mailing).mailing
+    about = newsletter.mailings.report(mailing).mailing
     question = f"Cancel mailing {mailing}, «{about.title}» to {about.list_slug}? It cannot be taken up again."
     if about.state is not MailingState.SENT and not yes and not ask(question, otherwise="cancel it"):
         typer.echo("Not cancelled.", err=True)
         raise typer.Exit(1)
-    report = newsletter.cancel(mailing)
+    report = newsletter.mailings.cancel(mailing)
     if json_:
         print_json(report_as_json(report))
         return
     got = report.counts.get(DeliveryState.ACCEPTED, 0)
     left = sum(report.counts.values()) - got
     typer.echo(f"Cancelled. {count(got, 'person has', 'people have')} it, {left:,} will not get it by this mailing.")
+
+
+app.command()(certificates.certificate)
+app.command()(certificates.verify)

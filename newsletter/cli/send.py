@@ -3,8 +3,8 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,13 +12,11 @@ from newsletter.cli.printing import JsonOption, ProjectOption, ask, count, is_te
 from newsletter.errors import UsageError
 
 if TYPE_CHECKING:
-    from newsletter.app import Plan
+    from newsletter.mailings import Plan
     from newsletter.sending.mailing import Report
     from newsletter.sending.run import Progress
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?)?", re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-_LONGEST_HOLD = 24 * 3600
+_LONGEST_HOLD = timedelta(days=1)
 
 
 def register(app: typer.Typer) -> None:
@@ -29,12 +27,23 @@ def register(app: typer.Typer) -> None:
 def send(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The edition.")],
     *,
-    list_: Annotated[str, typer.Option("--list", metavar="LIST", help="To this list.")],
+    list_: Annotated[str | None, typer.Option("--list", metavar="LIST", help="To this list.")] = None,
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="""Only those for whom this holds: '"researcher" in tags'.""")
     ] = None,
     segment: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only those of a segment saved in newsletter.toml.")
+    ] = None,
+    to_recipients_of: Annotated[
+        int | None,
+        typer.Option("--to-recipients-of", metavar="MAILING", help="A correction: only to those who got this mailing."),
+    ] = None,
+    state: Annotated[
+        Literal["accepted", "unknown", "refused"],
+        typer.Option(metavar="STATE", help="With --to-recipients-of: to those whose delivery is accepted, unknown…"),
+    ] = "accepted",
+    at: Annotated[
+        str | None, typer.Option(metavar="WHEN", help='Later: "tomorrow 09:00", "2026-11-28 09:00 Africa/Nairobi".')
     ] = None,
     hold: Annotated[
         str | None, typer.Option(metavar="DURATION", help="How long it can be undone: 60s, 2min, 0.")
@@ -48,16 +57,22 @@ def send(
     Run again after it was stopped, it goes on where it was.
     """
     from newsletter.app import Newsletter
+    from newsletter.mailings import Wish
     from newsletter.sending.stopping import StopOnSignal
 
     newsletter = Newsletter.open(project)
-    wait = None if hold is None else _duration(hold)
+    wish = Wish(
+        edition=slug,
+        list_slug=list_,
+        where=newsletter.subscribers.choice(where, segment),
+        hold=None if hold is None else _duration(hold),
+        at=None if at is None else newsletter.mailings.moment(at),
+        recipients_of=to_recipients_of,
+        recipients_state=state,
+    )
     with StopOnSignal() as stop, showing_progress(quiet=json_) as progress:
-        report = newsletter.send(
-            slug,
-            list_slug=list_,
-            where=newsletter.subscribers.choice(where, segment),
-            hold=wait,
+        report = newsletter.mailings.send(
+            wish,
             confirm=lambda plan: yes or ask(_question(plan), otherwise="send"),
             stop=stop,
             progress=progress,
@@ -65,7 +80,27 @@ def send(
     if report is None:
         typer.echo("Not sent. Nothing has left.", err=True)
         raise typer.Exit(1)
-    tell(report, json_=json_)
+    if wish.at is None:
+        tell(report, json_=json_)
+    elif json_:
+        print_json(report_as_json(report))
+    else:
+        _tell_schedule(report, wish.at, is_worker_here=newsletter.mailings.is_worker_here())
+
+
+def _tell_schedule(report: "Report", at: datetime, *, is_worker_here: bool) -> None:
+    """Say when a mailing leaves, and what must run then."""
+    from newsletter.sending import scheduling
+
+    number = report.mailing.id
+    typer.echo(f"Mailing {number}, «{report.mailing.title}», leaves on {scheduling.tell(at)}.")
+    if at.utcoffset():
+        typer.echo(f"  That is {report.mailing.holds_until:%Y-%m-%d %H:%M} UTC.")
+    if is_worker_here:
+        typer.echo("  A worker is running, and sends it if it runs then.")
+    else:
+        typer.echo("  No worker is running. Start one, and let it run until then:  newsletter worker")
+    typer.echo(f"Undo it until then:  newsletter mailings cancel {number}")
 
 
 def tell(report: "Report", *, json_: bool) -> None:
@@ -83,6 +118,11 @@ def tell(report: "Report", *, json_: bool) -> None:
         typer.echo(f"  {count(accepted, 'message')} of {mailing.audience or 0:,} handed over ({mailing.sender}).")
         for state, reason, number in report.reasons:
             typer.echo(f"  {number:,} {state}: {reason}")
+        if mailing.paused_because:
+            typer.echo(f"  {mailing.paused_because}")
+        if number := counts.get(DeliveryState.UNKNOWN, 0):
+            which = "it" if number == 1 else "them"
+            typer.echo(f"See {which}, and say what you find out:  newsletter mailings unknowns {mailing.id}")
         if mailing.state is MailingState.PAUSED:
             typer.echo(f"Go on:  newsletter mailings resume {mailing.id}")
     missing = (mailing.audience or 0) - counts.get(DeliveryState.ACCEPTED, 0) - counts.get(DeliveryState.SKIPPED, 0)
@@ -110,12 +150,20 @@ def report_as_json(report: "Report") -> dict[str, Any]:
         "created_at": mailing.created_at.isoformat(),
         "started_at": mailing.started_at and mailing.started_at.isoformat(),
         "finished_at": mailing.finished_at and mailing.finished_at.isoformat(),
+        "holds_until": mailing.holds_until.isoformat(),
+        "recipients_of": mailing.recipients_of,
+        "paused_because": mailing.paused_because,
+        "next_try": report.next_try and report.next_try.isoformat(),
     }
 
 
 def _question(plan: "Plan") -> str:
+    from newsletter.sending import scheduling
+
     seconds = int(plan.hold.total_seconds())
-    undo = f", now with {seconds} s to undo" if seconds else ", now, without time to undo"
+    when = f"now with {seconds} s to undo" if seconds else "now, without time to undo"
+    if plan.at is not None:
+        when = f"on {scheduling.tell(plan.at)}"
     through = " into files of the outbox" if plan.sender == "outbox" else f" through {plan.sender}"
     had = (
         f" ({count(plan.without, 'person', 'people')} on it got it before and will not get it again)"
@@ -123,17 +171,20 @@ def _question(plan: "Plan") -> str:
         else ""
     )
     people = count(plan.people, "person", "people")
-    return f"Send «{plan.title}» to {people} on {plan.list_title}{had}{through}{undo}?"
+    to = plan.list_title if plan.recipients_of is None else f"{plan.list_title} who got mailing {plan.recipients_of}"
+    return f"Send «{plan.title}» to {people} on {to}{had}{through}, {when}?"
 
 
 def _duration(text: str) -> timedelta:
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"«{text}» is not a duration. Write for example 60s, 2min or 0.")
-    seconds = float(match[1]) * _SECONDS[(match[2] or "s")[0].lower()]
-    if seconds > _LONGEST_HOLD:
-        raise UsageError(f"«{text}» is longer than a day. Hold a mailing for a day at most, for example 2h.")
-    return timedelta(seconds=seconds)
+    from newsletter.config.values import parse_duration
+
+    try:
+        hold = timedelta(seconds=float(text)) if re.fullmatch(r"[0-9]{1,6}", text.strip()) else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if hold > _LONGEST_HOLD:
+        raise UsageError(f'«{text}» is longer than a day. To send later, say when:  --at "tomorrow 09:00"')
+    return hold
 
 
 @contextlib.contextmanager
@@ -160,10 +211,11 @@ def showing_progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
         bar.start()  # not before: it would wipe the question away while somebody reads it
         if progress.held_for:
             seconds = int(progress.held_for.total_seconds()) + 1
-            text = f"Leaves in {seconds} s. Ctrl-C undoes it: nothing has left"
+            text = f"Leaves in {seconds:,} s. Ctrl-C undoes it: nothing has left"
             bar.update(task, description=text, total=None)
         else:
-            bar.update(task, description="Sending", total=progress.audience, completed=progress.done)
+            text = f"Waiting. {progress.waiting}" if progress.waiting else "Sending"
+            bar.update(task, description=text, total=progress.audience, completed=progress.done)
 
     try:
         yield show
