@@ -12,6 +12,8 @@ from pydantic import AfterValidator
 
 from newsletter.config.values import UNSEEN, refuse, shown
 
+LONGEST_BOUNCES: Final = 23
+"""Characters of the bounces address before the @: of 64, up to 41 are for the code of each message."""
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*", re.ASCII | re.IGNORECASE)
 _MAILBOX = re.compile(r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^<>"]*?)) ?<(?P<address>[^<>]*)>')
@@ -107,6 +109,21 @@ def _mailbox(value: str) -> str:
     return text
 
 
+def _bounces(value: str) -> str:
+    """A bare address in ASCII, short enough for what is added for each message (RFC 5321 section 4.5.3.1.1)."""
+    text = _mailbox(value)
+    local, _, domain = text.rpartition("@")
+    if "<" in text or not re.fullmatch(r"[A-Za-z0-9._-]+", local):
+        raise refuse(f": {shown(value)} is not a plain address.", "Write it like bounces@news.example.org.")
+    if len(local) > LONGEST_BOUNCES:
+        what = f"has more than {LONGEST_BOUNCES} characters before the @."
+        raise refuse(what, "Use a shorter one: each message adds a code of its own to it.")
+    host = ascii_host(domain)
+    if not host:
+        raise refuse(f": {shown(value)} is not an address of mail.", "Write it like bounces@news.example.org.")
+    return f"{local}@{host}"
+
+
 def _host_name(value: str) -> str:
     text = value.strip()
     try:
@@ -145,6 +162,8 @@ LinkUrl = Annotated[str, AfterValidator(_link)]
 """The address of a link that readers see."""
 MailboxText = Annotated[str, AfterValidator(_mailbox)]
 """`Name <address>` or a bare address."""
+BouncesAddress = Annotated[str, AfterValidator(_bounces)]
+"""A bare address for returned messages."""
 HostName = Annotated[str, AfterValidator(_host_name)]
 """A host name in ASCII, or an IP address."""
 Domain = Annotated[str, AfterValidator(_domain)]

@@ -26,8 +26,8 @@ _WANTED: Final = {
 _MOST: Final = 50  # mistakes told at once; more would only hide the first
 
 
-def explain(error: ValidationError, places: Places) -> Iterator[Finding]:
-    """Each mistake that Pydantic found, at its place."""
+def explain(error: ValidationError, places: Places, model: type[BaseModel] = Settings) -> Iterator[Finding]:
+    """Each mistake that Pydantic found in a file of settings, or in another with a model of its own, at its place."""
     unmade = "default_factory_not_called"  # follows from another mistake, which is told
     details_of_all = [details for details in error.errors(include_url=False) if details["type"] != unmade]
     for details in details_of_all[:_MOST]:
@@ -35,7 +35,7 @@ def explain(error: ValidationError, places: Places) -> Iterator[Finding]:
         if path[-1:] == ("[key]",):  # a name of a table with free names: the path holds it already
             path = path[:-1]
         context: Mapping[str, Any] = details.get("ctx", {})
-        rule, what, fix = _words(details, path, context)
+        rule, what, fix = _words(details, path, context, model)
         yield places.finding(path, rule=rule, what=what, fix=fix)
     if more := len(details_of_all[_MOST:]):
         what = f"There are {more:,} more mistakes in this file."
@@ -43,7 +43,7 @@ def explain(error: ValidationError, places: Places) -> Iterator[Finding]:
 
 
 def _words(  # noqa: PLR0911 one sort of mistake each
-    details: ErrorDetails, path: Path, context: Mapping[str, Any]
+    details: ErrorDetails, path: Path, context: Mapping[str, Any], model: type[BaseModel]
 ) -> tuple[str, str, str]:
     """Rule, what is wrong, and what to do."""
     sort, name, value = details["type"], label(path), details["input"]
@@ -51,11 +51,11 @@ def _words(  # noqa: PLR0911 one sort of mistake each
         what = context["what"]
         return context["rule"], f"{name}{what if what.startswith(':') else f' {what}'}", context["fix"]
     if sort == "extra_forbidden":
-        return _unknown(path, value)
+        return _unknown(path, value, model)
     if sort == "missing":
         return "missing", *_missing(path)
     if sort == "literal_error":
-        known = _choices(path)
+        known = _choices(path, model)
         guess = nearest(str(value), known) if isinstance(value, str) else None
         fix = f"{f'Did you mean «{guess}»? ' if guess else ''}Write one of: {', '.join(known)}."
         return "choice", f"{name}: {_seen(value)} is not one of the words known here.", fix
@@ -111,15 +111,15 @@ def _seen(value: object) -> str:
     return "a table" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "this"
 
 
-def _unknown(path: Path, value: object) -> tuple[str, str, str]:
+def _unknown(path: Path, value: object, model: type[BaseModel]) -> tuple[str, str, str]:
     table, key = path[:-1], str(path[-1])
-    known = fields(table)
+    known = fields(table, model)
     kind = "table" if isinstance(value, dict) else "setting"
     inside = f" in {_table(table)}" if table else ""
     what = f"There is no {kind} «{shown(key)[1:-1]}»{inside}."
     if guess := nearest(key, known):
         return f"unknown-{kind}", what, f"Did you mean «{guess}»?"
-    homes = [".".join(str(part) for part in home) for home in _homes(key)]
+    homes = [".".join(str(part) for part in home) for home in _homes(key, model)]
     if homes:
         return f"unknown-{kind}", what, f"It belongs in [{homes[0]}]."
     return f"unknown-{kind}", what, f"Known here: {', '.join(known)}."
@@ -129,9 +129,9 @@ def _table(path: Path) -> str:
     return label(path) if any(isinstance(key, int) for key in path) else f"[{'.'.join(str(key) for key in path)}]"
 
 
-def _annotation(path: Path) -> Any:
+def _annotation(path: Path, model: type[BaseModel]) -> Any:
     """The type of a setting."""
-    annotation: Any = Settings
+    annotation: Any = model
     for key in path:
         annotation = bare(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -144,20 +144,20 @@ def _annotation(path: Path) -> Any:
     return bare(annotation)
 
 
-def fields(path: Path) -> list[str]:
+def fields(path: Path, model: type[BaseModel] = Settings) -> list[str]:
     """The settings that a table knows."""
-    model = _annotation(path)
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return [field.alias or name for name, field in model.model_fields.items()]
+    table = _annotation(path, model)
+    if isinstance(table, type) and issubclass(table, BaseModel):
+        return [field.alias or name for name, field in table.model_fields.items()]
     return []
 
 
-def _choices(path: Path) -> list[str]:
-    return [str(choice) for choice in get_args(_annotation(path))]
+def _choices(path: Path, model: type[BaseModel]) -> list[str]:
+    return [str(choice) for choice in get_args(_annotation(path, model))]
 
 
-def _homes(key: str) -> list[Path]:
+def _homes(key: str, model: type[BaseModel]) -> list[Path]:
     """The tables that do know a setting of this name."""
-    tables: list[Path] = [(name,) for name in fields(())]
-    tables += [(*table, name) for table in tables for name in fields(table) if fields((*table, name))]
-    return [table for table in tables if key in fields(table)]
+    tables: list[Path] = [(name,) for name in fields((), model)]
+    tables += [(*table, name) for table in tables for name in fields(table, model) if fields((*table, name), model)]
+    return [table for table in tables if key in fields(table, model)]

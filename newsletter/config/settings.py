@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
-from newsletter.config.addresses import DatabaseUrl, Domain, HostName, LinkUrl, MailboxText, ServiceUrl, is_loopback
+from newsletter.config.addresses import (
+    BouncesAddress,
+    DatabaseUrl,
+    Domain,
+    HostName,
+    LinkUrl,
+    MailboxText,
+    ServiceUrl,
+    is_loopback,
+)
 from newsletter.config.places import Places
 from newsletter.config.values import (
     FONT_STACKS,
@@ -160,6 +169,8 @@ class Sending(Table):
     """Whether pictures are fetched from the web or travel inside the message."""
     feedback_id: FeedbackId | None = None
     """For Google's Feedback-ID header."""
+    bounces: BouncesAddress | None = None
+    """Where messages that cannot be delivered come back to, bounces@news.example.org; `from` if not given."""
 
 
 class SmtpTable(Table):
@@ -170,6 +181,9 @@ class SmtpTable(Table):
     """If not given: 587 for starttls, 465 for tls, 25 for none."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: OptionalLine = ""
+    """For the login, which needs NEWSLETTER_SMTP_PASSWORD too; empty if the server wants none."""
+    auth: Literal["auto", "plain", "login", "xoauth2"] = "auto"
+    """How to log in; `auto` takes what the server offers, `xoauth2` an access token instead of the password."""
     connections: Annotated[int, Field(ge=1, le=100)] = 4
 
     @property
@@ -219,7 +233,24 @@ class Dkim(Table):
     domain: Domain
     selector: Selector
     key_file: Line
-    """The private key, readable by its owner only; a path, relative to the project or absolute."""
+    """The private key (RSA), readable by its owner only; a path, relative to the project or absolute."""
+    ed25519_selector: Selector | None = None
+    """Of a second, shorter signature beside the first, for providers that know it; needs `ed25519_key_file`."""
+    ed25519_key_file: Annotated[Line | None, Field(validate_default=True)] = None
+    """The private key (Ed25519) of the second signature."""
+
+    @field_validator("ed25519_key_file")
+    @classmethod
+    def _both_or_none(cls, key_file: str | None, info: ValidationInfo) -> str | None:
+        selector = info.data.get("ed25519_selector")
+        if "ed25519_selector" in info.data and (key_file is None) != (selector is None):
+            what = (
+                "is missing; ed25519_selector is there." if key_file is None else "has no ed25519_selector beside it."
+            )
+            raise refuse(what, "Write both, or none of them.")
+        if selector is not None and selector == info.data.get("selector"):
+            raise refuse(": both keys have the same selector.", "Give the Ed25519 key a selector of its own.")
+        return key_file
 
 
 class Settings(Table):
