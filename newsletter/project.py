@@ -95,6 +95,16 @@ class Project:
         return f"«{shown}» is not the name of an edition. Names are folders in editions/, like data-sharing."
 
     @property
+    def sendgrid_key(self) -> str | None:
+        """The key to SendGrid's API; only ever from the environment."""
+        return self.environ.get("SENDGRID_API_KEY", "").strip() or None
+
+    @property
+    def smtp_password(self) -> str | None:
+        """The password, or the access token, for the mail server; only ever from the environment."""
+        return self.environ.get("NEWSLETTER_SMTP_PASSWORD") or None
+
+    @property
     def backup_passphrase(self) -> str | None:
         """What encrypts backups, if anything does; only ever from the environment."""
         return self.environ.get("NEWSLETTER_BACKUP_PASSPHRASE") or None

@@ -77,7 +77,10 @@ class Signer:
         """
         rest = bytearray()
         for number in ids:
-            _append_varint(rest, number)
+            if 0 <= number < 128:  # most ids of lists and mailings
+                rest.append(number)
+            else:
+                _append_varint(rest, number)
         if expires is None:
             rest.append(_FORM_LASTING)
         else:

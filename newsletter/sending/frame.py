@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,9 +92,14 @@ class FrameBuilder:
         if pictures:
             stretches += [_delimiter(self._related, "--")]
         stretches += [_delimiter(self._alternative, "--")]
-        return _frame(stretches)
+        return frame_of(stretches)
 
-    def _encoded(self, pieces: Pieces) -> Iterator[bytes | Fill]:
+    def settled(self, pieces: Pieces) -> Iterator[str | Fill]:
+        """The pieces with all put in that is the same for every reader; a link stands up to its token.
+
+        Raises:
+            MessageError: The static text holds control characters or half characters, or asks for an unknown link.
+        """
         static = ""
         for piece in pieces:
             if isinstance(piece, str):
@@ -109,6 +114,10 @@ class FrameBuilder:
                 static = ""
         yield _static(static if static.endswith("\n") else f"{static}\n")
 
+    def _encoded(self, pieces: Pieces) -> Iterator[bytes | Fill]:
+        for piece in self.settled(pieces):
+            yield piece if isinstance(piece, Fill) else encode_stretch(piece)
+
     def _page(self, link: str) -> str:
         if link not in self._pages:
             known = " or ".join(self._pages)
@@ -116,7 +125,8 @@ class FrameBuilder:
         return self._pages[link]
 
 
-def _frame(stretches: list[bytes | Fill]) -> Frame:
+def frame_of(stretches: Sequence[bytes | Fill]) -> Frame:
+    """The stretches of a body, with its fills gathered by what they need to be worked out."""
     values: dict[str, dict[Context, list[int]]] = {}
     tokens: dict[str, list[int]] = {}
     for number, stretch in enumerate(stretches):
@@ -139,13 +149,13 @@ def _frame(stretches: list[bytes | Fill]) -> Frame:
     )
 
 
-def _static(text: str) -> bytes:
+def _static(text: str) -> str:
     if found := _BROKEN.search(text):
         raise MessageError(
             f"The edition holds the character U+{ord(found[0]):04X}, which no message may hold, near "
             f"«{_BROKEN.sub('�', text[max(0, found.start() - 30) : found.end() + 30]).strip()}». Take it out."
         )
-    return encode_stretch(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _multipart(kind: str, boundary: str, more: str = "") -> bytes:

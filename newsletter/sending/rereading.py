@@ -72,7 +72,7 @@ def verify(
         _differs("the subject is another one")
     for kind, meant in (("plain", text), ("html", html)):
         part = message.get_body((kind,))
-        if meant is not None and (part is None or _lines(part.get_content()) != _lines(meant)):
+        if meant is not None and (part is None or lines_of(part.get_content()) != lines_of(meant)):
             _differs(f"the text/{kind} part is another one")
 
 
@@ -111,7 +111,8 @@ def _check_shape(message: EmailMessage) -> None:
         _differs("its parts are not those of a newsletter")
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, whatever ends them and however many empty ones stand at its end."""
     return text.rstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 

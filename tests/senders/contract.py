@@ -1,7 +1,7 @@
 """What every sender must pass: inherit from `SenderContract`, say how to make one and how to see what it delivered."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,6 +59,10 @@ class SenderContract(ABC):
     def delivered(self, directory: Path) -> list[bytes]:
         """Every message that reached this sender's world, whole."""
 
+    def handover(self, delivery: int, letter: Letter | None = None) -> Handover:
+        """A message in the form that the sender takes; its `content` is what `delivered` must show."""
+        return handover(delivery, letter)
+
     def test_an_empty_batch_is_nothing(self, tmp_path: Path) -> None:
         sender = self.make(tmp_path)
         assert sender.deliver([]) == []
@@ -68,7 +72,7 @@ class SenderContract(ABC):
     def test_every_delivery_gets_its_own_outcome(self, tmp_path: Path) -> None:
         sender = self.make(tmp_path)
         count = min(3, sender.capabilities.batch)
-        outcomes = sender.deliver([handover(number) for number in range(1, count + 1)])
+        outcomes = sender.deliver([self.handover(number) for number in range(1, count + 1)])
         sender.close()
         assert {outcome.delivery: outcome.verdict for outcome in outcomes} == dict.fromkeys(
             range(1, count + 1), Verdict.ACCEPTED
@@ -76,29 +80,29 @@ class SenderContract(ABC):
 
     def test_what_is_accepted_arrived_byte_for_byte(self, tmp_path: Path) -> None:
         sender = self.make(tmp_path)
-        (outcome,) = sender.deliver([handover(1)])
+        (outcome,) = sender.deliver([self.handover(1)])
         sender.close()
         assert outcome.verdict is Verdict.ACCEPTED
-        assert self.delivered(tmp_path) == [handover(1).message.content]
+        assert self.delivered(tmp_path) == [self.handover(1).message.content]
 
     def test_a_batch_that_is_too_large_is_refused_and_nothing_of_it_leaves(self, tmp_path: Path) -> None:
         sender = self.make(tmp_path)
         with pytest.raises(UnsupportedFeatureError):
-            sender.deliver([handover(number) for number in range(sender.capabilities.batch + 1)])
+            sender.deliver([self.handover(number) for number in range(sender.capabilities.batch + 1)])
         sender.close()
         assert self.delivered(tmp_path) == []
 
     def test_an_address_beyond_ascii_is_reached_or_its_capability_is_missing(self, tmp_path: Path) -> None:
         sender = self.make(tmp_path)
         if sender.capabilities.smtputf8:
-            (outcome,) = sender.deliver([handover(1, Letter("مريم@example.com"))])
+            (outcome,) = sender.deliver([self.handover(1, Letter("مريم@example.com"))])
             assert outcome.verdict is Verdict.ACCEPTED
         sender.close()
 
     def test_settling_tells_what_arrived_from_what_did_not_or_raises(self, tmp_path: Path) -> None:
         """Asked by another instance, as after a crash."""
         first = self.make(tmp_path)
-        first.deliver([handover(1)])
+        first.deliver([self.handover(1)])
         second = self.make(tmp_path)
         unknowns = [Unknown(1, ORIGIN), Unknown(2, ORIGIN)]
         if second.capabilities.settles:
@@ -112,9 +116,17 @@ class SenderContract(ABC):
         second.close()
         assert len(self.delivered(tmp_path)) == 1
 
+    def test_a_test_send_is_kept_apart_from_a_mailing_with_the_same_ids(self, tmp_path: Path) -> None:
+        sender = self.make(tmp_path)
+        real, test = self.handover(1), replace(self.handover(1), origin=replace(ORIGIN, test=True))
+        outcomes = [*sender.deliver([real]), *sender.deliver([test])]
+        sender.close()
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+        assert len(self.delivered(tmp_path)) == 2
+
     def test_closing_twice_does_no_harm(self, tmp_path: Path) -> None:
         sender = self.make(tmp_path)
-        sender.deliver([handover(1)])
+        sender.deliver([self.handover(1)])
         sender.close()
         sender.close()
 

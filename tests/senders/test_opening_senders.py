@@ -60,7 +60,7 @@ def test_the_outbox_opens_where_the_project_says(project: Project) -> None:
 
 def test_ours_are_found_without_any_installation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("newsletter.sending.senders.entry_points", lambda **_: ())
-    assert sender_kinds() == ["outbox"]
+    assert sender_kinds() == ["outbox", "sendgrid", "smtp"]
     assert isinstance(open_sender(project, "outbox"), OutboxSender)
 
 

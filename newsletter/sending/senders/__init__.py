@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 GROUP: Final = "newsletter.senders"
 """The entry-point group through which other packages add senders."""
 
-_OURS: Final = {"outbox": ("newsletter.sending.senders.outbox", "OutboxSender")}
+_OURS: Final = {
+    "outbox": ("newsletter.sending.senders.outbox", "OutboxSender"),
+    "smtp": ("newsletter.sending.senders.smtp", "SmtpSender"),
+    "sendgrid": ("newsletter.sending.senders.sendgrid", "SendgridSender"),
+}
 """Our own, so that a checkout that was never installed finds them too; another package cannot take their place."""
 
 

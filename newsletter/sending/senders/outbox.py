@@ -55,7 +55,8 @@ class OutboxSender:
     def folder(self, origin: Origin) -> Path:
         """Where the messages of a mailing are; the time keeps it apart from a mailing of an earlier database."""
         slug = re.sub(r"[^A-Za-z0-9_-]+", "-", origin.edition)[:80]
-        return self.directory / f"{origin.created_at:%Y%m%d-%H%M%S}-{slug}-{origin.mailing}"
+        kind = "test-" if origin.test else ""
+        return self.directory / f"{origin.created_at:%Y%m%d-%H%M%S}-{kind}{slug}-{origin.mailing}"
 
     def deliver(self, batch: Sequence[Handover]) -> list[Outcome]:
         """Write messages; one whose file is there already is accepted, and the file stays as it is.

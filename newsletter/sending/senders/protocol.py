@@ -64,11 +64,14 @@ class Origin:
         mailing: Its id.
         edition: The edition's slug.
         created_at: When the mailing was made; tells it apart from one with the same id in another database.
+        test: Whether this is no mailing, but a test send (`sending/testing.py`): its ids are in no ledger, so that what
+            comes back about its messages concerns nobody.
     """
 
     mailing: int
     edition: str
     created_at: datetime
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,14 @@ class Unknown:
     Attributes:
         delivery: The id of its row in the ledger.
         origin: The mailing it belongs to.
+        recipient: The subscriber's address, where it is still known.
+        attempt: What the sender gave as `Outcome.message_id` when it did not know, if it said anything.
     """
 
     delivery: int
     origin: Origin
+    recipient: str | None = None
+    attempt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
