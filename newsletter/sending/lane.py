@@ -37,6 +37,9 @@ _Result = TypeVar("_Result")
 _GLANCE: Final = 0.2
 """Seconds between two looks at whether to stop."""
 
+_PARTING: Final = timedelta(seconds=10)
+"""How long a run that was asked to stop waits for a database that is away, to write its last answers down."""
+
 _TRY_AGAIN: Final = {Verdict.DEFERRED, Verdict.UNSENT}
 
 
@@ -57,6 +60,7 @@ class Lane:
         self._couriers = Couriers(run.sender)
         able = run.sender.capabilities
         self._capacity = able.batch * able.parallel
+        self._chunk = max(run.chunk, able.batch)
         self._worthwhile = max(1, self._capacity // 4) if able.batch == 1 else 1
         self._pace = Pace(run.database, run.rate or 0)
         self._places, self._places_from = 0, run.clock()
@@ -86,6 +90,8 @@ class Lane:
         self._ready.clear()
         self._nothing_planned = self._fenced = False
         self._trouble = None
+        if self._resting.trouble is not None:  # of the last time; whoever lets it go on has put that right
+            self._resting = Resting(self._run)
         with self._run.database.read() as connection:
             counts = ledger.counts(connection, self._mailing.id)
         self._audience = sum(counts.values())
@@ -162,7 +168,7 @@ class Lane:
         claimed = frozenset[int]()
         if chosen:
             claimed = ledger.claim(connection, mailing_id, run.worker, chosen, now=run.clock(), again=again)
-        more = ledger.reserve(connection, mailing_id, run.worker, run.chunk) if short else None
+        more = ledger.reserve(connection, mailing_id, run.worker, self._chunk) if short else None
         return claimed, more, mailings.is_sending(connection, mailing_id)
 
     def _write_down(self, connection: sa.Connection) -> None:
@@ -201,7 +207,8 @@ class Lane:
             except DatabaseUnavailableError:
                 now = self._run.clock()
                 since = since or now
-                if now - since >= self._run.patience:
+                parting = self._run.stop() and now - since >= _PARTING
+                if parting or now - since >= self._run.patience:
                     raise
                 self._tell("The database does not answer.")
                 self._run.sleep(_GLANCE)

@@ -230,6 +230,16 @@ def unknowns(connection: sa.Connection, mailing_id: int, *, after: int = 0, limi
     return list(connection.scalars(query.order_by(delivery.c.id).limit(limit)))
 
 
+def traces(connection: sa.Connection, rows: Sequence[int]) -> dict[int, tuple[str | None, str | None]]:
+    """Of deliveries the address that they were for, and under which id the sender had them, where these are known."""
+    query = (
+        sa.select(delivery.c.id, subscriber.c.email, delivery.c.message_id)
+        .outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+        .where(delivery.c.id.in_(rows))
+    )
+    return {row.id: (row.email, row.message_id) for row in connection.execute(query)}
+
+
 def leave_out_the_rest(connection: sa.Connection, mailing_id: int) -> int:
     """Skip everything that is not sent yet, because the mailing was cancelled; what is in flight is not touched.
 

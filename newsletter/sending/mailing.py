@@ -287,10 +287,11 @@ class Steps:
         while True:
             with run.database.read() as connection:
                 page = ledger.unknowns(connection, mailing.id, after=last)
+                traces = ledger.traces(connection, page)
             if not page:
                 return unsent
             last = page[-1]
-            outcomes = run.sender.settle([Unknown(row, origin) for row in page])
+            outcomes = run.sender.settle([Unknown(row, origin, *traces[row]) for row in page])
             unsent += sum(outcome.verdict is Verdict.UNSENT for outcome in outcomes)
             with run.database.write(shared=True) as connection:
                 answers.settle(connection, outcomes, now=run.clock())
