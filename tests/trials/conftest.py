@@ -1,0 +1,16 @@
+"""The fixtures of this room's tests."""
+
+from tests.cli.conftest import newsletter, people, project
+from tests.database.opened import database, database_url, empty_file, server, sqlite_database, template
+
+__all__ = [
+    "database",
+    "database_url",
+    "empty_file",
+    "newsletter",
+    "people",
+    "project",
+    "server",
+    "sqlite_database",
+    "template",
+]
