@@ -1,0 +1,5 @@
+"""The fixtures of this room's tests."""
+
+from tests.database.opened import database, database_url, empty_file, server, sqlite_database, template
+
+__all__ = ["database", "database_url", "empty_file", "server", "sqlite_database", "template"]
