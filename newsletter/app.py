@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.errors import Finding, ListNotFoundError, UsageError
+from newsletter.errors import DatabaseError, Finding, ListNotFoundError, UsageError
 from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
@@ -175,8 +175,18 @@ class Newsletter:
         """The project's database, open, with the project's lists in it.
 
         Raises:
-            DatabaseError: It cannot be opened.
+            DatabaseError: It cannot be opened, or may not belong to the secret key that is there.
         """
+        if self.project.restoring:
+            raise DatabaseError(
+                "A restore is under way, or was broken off before its end. If it is not running any more, run it "
+                "again:  newsletter restore FILE --yes"
+            )
+        with self._any_database() as database:
+            yield database
+
+    @contextlib.contextmanager
+    def _any_database(self) -> "Iterator[Database]":
         from newsletter.audience.lists import ensure_lists, lacks_lists
         from newsletter.database.connection import open_database
 
@@ -237,7 +247,10 @@ class Newsletter:
             own = "" if database.path is None else database.path.name
         folder = self.project.root / "subscribers"
         here = [path for path in files_with(folder, email) if not own or not path.name.startswith(own)]
-        still = tuple(f"{path} still holds this address: delete the line, or the file." for path in here)
+        still = tuple(
+            f"{path.relative_to(self.project.root)} still holds this address: delete the line, or the file."
+            for path in here
+        )
         return dataclasses.replace(done, remains=(*still, *done.remains))
 
     def _forget(self, messages: "Sequence[Handed]") -> list[str]:
@@ -278,8 +291,9 @@ class Newsletter:
         passphrase, now = self.project.backup_passphrase, self._clock()
         found = read_backup(path, passphrase=passphrase)
         secret = self.project.secret_key()
+        broken_off = self.project.restoring  # then the database may be of another key already, and was kept aside
         same = found.fingerprint == fingerprint(secret)
-        with self.database() as database, alone(database):
+        with self._any_database() as database, alone(database):
             empty = is_empty(database)
             if not empty and not replace:
                 raise UsageError(
@@ -289,13 +303,23 @@ class Newsletter:
             if not same:
                 self.project.check_key_can_change(known=found.secret is not None)
             aside = None
-            if not empty:
-                aside = self.project.root / "subscribers" / f"before-restore-{now:%Y%m%d-%H%M%S}.backup"
+            if not empty and not broken_off:
+                aside = self.project.root / "subscribers" / f"before-restore-{now:%Y%m%d-%H%M%S-%f}.backup"
                 aside.parent.mkdir(mode=0o700, exist_ok=True)
                 write_backup(database, aside, secret=secret, passphrase=passphrase, now=now)
-            restored = restore_backup(database, path, passphrase=passphrase, same_key=same)
             if not same and found.secret is not None:
-                self.project.replace_key(found.secret)
+                self.project.expect_key(found.secret)
+            try:
+                restored = restore_backup(database, path, passphrase=passphrase, same_key=same and not broken_off)
+            except Exception as error:
+                # Only a server that goes away during the commit leaves it open whether it happened.
+                if not broken_off and not getattr(error.__cause__, "connection_invalidated", False):
+                    self.project.expect_no_key()
+                raise
+            if same:
+                self.project.expect_no_key()
+            else:
+                self.project.take_key()
             return restored, aside
 
     def list_title(self, slug: str) -> str:

@@ -168,6 +168,7 @@ class People:
         from newsletter.audience.consent import Consent, confirm_by_hand
         from newsletter.audience.history import read_history
         from newsletter.audience.lists import find_list, subscribe
+        from newsletter.audience.privacy import expire_pending
         from newsletter.audience.subscribers import Change, find_subscriber, save_subscriber
         from newsletter.database.schema import ConsentMethod, SubscriptionStatus
 
@@ -181,21 +182,23 @@ class People:
             kept = self._project.settings.lists.get(list_slug)
             if kept is not None and kept.opt_in == "double" and not confirmed:
                 status = SubscriptionStatus.PENDING
-        with self._database() as database, database.write() as connection:
-            details = details_from(email, said, tags)
-            person, change = save_subscriber(connection, details, secret=self._project.secret_key(), now=now)
-            known = find_subscriber(connection, email)
-            if list_slug is None:
-                return Added(known.email, change, None)
-            agreed = Consent(consent or "added by hand", ConsentMethod.COMMAND, now)
-            subscribed = subscribe(connection, person, list_slug, agreed, status)
-            if subscribed is Change.UNCHANGED and confirmed:
-                list_id = find_list(connection, list_slug)
-                subscribed = Change.NEW if confirm_by_hand(connection, person, list_id, agreed) else subscribed
-            if change is Change.UNCHANGED and subscribed is Change.NEW:
-                change = Change.UPDATED
-            standings = {each.list_slug: each.status for each in read_history(connection, known).standings}
-            return Added(known.email, change, standings[list_slug])
+        with self._database() as database:
+            expire_pending(database, now=now)
+            with database.write() as connection:
+                details = details_from(email, said, tags)
+                person, change = save_subscriber(connection, details, secret=self._project.secret_key(), now=now)
+                known = find_subscriber(connection, email)
+                if list_slug is None:
+                    return Added(known.email, change, None)
+                agreed = Consent(consent or "added by hand", ConsentMethod.COMMAND, now)
+                subscribed = subscribe(connection, person, list_slug, agreed, status)
+                if subscribed is Change.UNCHANGED and confirmed:
+                    list_id = find_list(connection, list_slug)
+                    subscribed = Change.NEW if confirm_by_hand(connection, person, list_id, agreed) else subscribed
+                if change is Change.UNCHANGED and subscribed is Change.NEW:
+                    change = Change.UPDATED
+                standings = {each.list_slug: each.status for each in read_history(connection, known).standings}
+                return Added(known.email, change, standings[list_slug])
 
     def history(self, email: str) -> "History":
         """What is known of a person.
@@ -204,10 +207,19 @@ class People:
             SubscriberNotFoundError: Nobody has that address.
         """
         from newsletter.audience.history import read_history
-        from newsletter.audience.subscribers import find_subscriber
+        from newsletter.audience.subscribers import find_subscriber, is_suppressed_address
+        from newsletter.errors import SubscriberNotFoundError
 
         with self._database() as database, database.read() as connection:
-            return read_history(connection, find_subscriber(connection, email))
+            try:
+                return read_history(connection, find_subscriber(connection, email))
+            except SubscriberNotFoundError:
+                if is_suppressed_address(connection, email, secret=self._project.secret_key()):
+                    raise SubscriberNotFoundError(
+                        f"Nobody with the address {email} is known, and it must never be mailed. "
+                        f"Why and since when: newsletter subscribers export {email}"
+                    ) from None
+                raise
 
     def set(self, email: str, said: Mapping[str, str]) -> "Change":
         """Set fields of a person; an empty value clears one.

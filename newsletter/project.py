@@ -1,6 +1,7 @@
 """Where the things of a project are: its settings, editions, templates, database, outbox and secret key."""
 
 import contextlib
+import difflib
 import os
 import re
 import secrets
@@ -92,6 +93,10 @@ class Project:
         parts = [part for part in re.split(r"[/\\]", slug) if part not in {"", "editions", EDITION_FILE}]
         if len(parts) == 1 and _SLUG.fullmatch(parts[0]):
             return f"«{shown}» is a path, not the name of an edition. Write {parts[0]}."
+        same = slug.strip().lower().replace("_", "-").replace(" ", "-")
+        known = self.edition_slugs()
+        if near := [same] if same in known else difflib.get_close_matches(same, known, n=1):
+            return f"There is no edition «{shown}». Did you mean {near[0]}?"
         return f"«{shown}» is not the name of an edition. Names are folders in editions/, like data-sharing."
 
     @property
@@ -125,17 +130,36 @@ class Project:
                 "NEWSLETTER_SECRET_KEY first, then restore again. Nothing was changed."
             )
 
-    def replace_key(self, key: bytes) -> None:
-        """Make another key the project's; the one before stays beside it as secret.key.before-restore."""
-        path = self.root / "subscribers" / "secret.key"
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    @property
+    def restoring(self) -> bool:
+        """Whether a restore that brings another key is under way, or was broken off: which key counts is not sure."""
+        return self._coming_key.exists()
+
+    @property
+    def _coming_key(self) -> Path:
+        return self.root / "subscribers" / "secret.key.restoring"
+
+    def expect_key(self, key: bytes) -> None:
+        """Keep the key of a backup ready, before the database that belongs to it comes; `take_key` makes it count."""
+        draft = self._coming_key.with_name(f".{self._coming_key.name}.{secrets.token_hex(8)}")
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 made above with O_EXCL
             file.write(key + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        path.replace(path.with_name(f"{path.name}.before-restore"))
-        draft.replace(path)
+        draft.replace(self._coming_key)
+
+    def take_key(self) -> None:
+        """Make the key that is ready the project's, in one step; the one before stays as secret.key.before-restore."""
+        path = self.root / "subscribers" / "secret.key"
+        before = path.with_name(f"{path.name}.before-restore")
+        before.unlink(missing_ok=True)
+        os.link(path, before)
+        self._coming_key.replace(path)
+
+    def expect_no_key(self) -> None:
+        """Drop a key that was kept ready; the project's own counts."""
+        self._coming_key.unlink(missing_ok=True)
 
     def secret_key(self) -> bytes:
         """The key that signs links: NEWSLETTER_SECRET_KEY, or else a file that is made at the first call.

@@ -45,12 +45,18 @@ def commands() -> str:
 def _command(command: Any, name: str) -> Iterator[str]:
     parts = getattr(command, "commands", None)
     if parts is not None:
+        if command.invoke_without_command and any(one.name == "project" for one in command.params):
+            yield from _page(command, name)  # it does something of its own
         for part in sorted(parts):
             yield from _command(parts[part], f"{name} {part}")
         return
+    yield from _page(command, name)
+
+
+def _page(command: Any, name: str) -> Iterator[str]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
-    usage = " ".join([name, *(_shown(one) for one in arguments), "[OPTIONS]"])
+    usage = " ".join([name, *(_shown(one) if one.required else _optional(one) for one in arguments), "[OPTIONS]"])
     yield f"## {name}\n\n{_one_line(command.help)}\n\n```text\n{usage}\n```\n"
     rows = [(_shown(one), _one_line(getattr(one, "help", ""))) for one in arguments]
     rows += [(", ".join(one.opts) + ("" if one.is_flag else f" {_shown(one)}"), _one_line(one.help)) for one in options]
@@ -60,6 +66,11 @@ def _command(command: Any, name: str) -> Iterator[str]:
 
 def _shown(parameter: Any) -> str:
     return str(parameter.metavar or parameter.name.upper())
+
+
+def _optional(parameter: Any) -> str:
+    shown = _shown(parameter)
+    return shown if shown.startswith("[") else f"[{shown}]"
 
 
 def _one_line(text: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, TextIO
 
 import sqlalchemy as sa
@@ -39,7 +39,7 @@ def write_csv(people: Iterable[Subscriber], attributes: list[str], file: TextIO)
     number = 0
     for number, person in enumerate(people, 1):  # noqa: B007 - the last one is how many
         row = [person.email, person.first_name, person.last_name, person.language, person.country]
-        row += [person.joined.isoformat(), ";".join(person.tags)]
+        row += [person.joined.isoformat(), _tag_cell(person.tags)]
         row += [_cell(person.attributes.get(name)) for name in attributes]
         writer.writerow([guarded(cell or "") for cell in row])
     return number
@@ -63,6 +63,12 @@ def guarded(cell: str) -> str:
     A cell that already begins with apostrophes and such a sign gets one more, so that taking one away is always right.
     """
     return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def _tag_cell(tags: Sequence[str]) -> str:
+    """Tags as `a;b`; as a JSON list where that could be read as other tags."""
+    plain = not any(tag.startswith("[") or any(sign in tag for sign in ';,"') for tag in tags)
+    return ";".join(tags) if plain else json.dumps(list(tags), ensure_ascii=False)
 
 
 def _cell(value: object) -> str:

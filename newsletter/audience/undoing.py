@@ -216,6 +216,7 @@ class _Undoing:
             consent_record.c.subscriber_id.in_(people),
             consent_record.c.at > self._at,
             consent_record.c.method != ConsentMethod.WITHDRAW,
+            ~_taken_back(),
         )
         if self._list is not None and not arrived:
             agreed = agreed.where(consent_record.c.list_id == self._list)
@@ -271,6 +272,18 @@ class _Undoing:
 
     def _tell_gone(self, number: int) -> None:
         self.left_alone += [LeftAlone(None, "They are not known any more.")] * number
+
+
+def _taken_back() -> sa.Exists:
+    """The condition on a consent record that the same address took its word back later, or an undone import did."""
+    later = consent_record.alias()
+    return sa.exists().where(
+        later.c.subscriber_id == consent_record.c.subscriber_id,
+        later.c.address_hash == consent_record.c.address_hash,
+        later.c.list_id == consent_record.c.list_id,
+        later.c.method == ConsentMethod.WITHDRAW,
+        later.c.id > consent_record.c.id,
+    )
 
 
 def _mark(one: Subscriber) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -125,8 +126,10 @@ def _tell(error: Exception) -> int:
         sentence = error.format_message().rstrip(".")
         print_sentence(f"{sentence}. See:  {context.command_path if context else 'newsletter'} --help")
         return int(getattr(error, "exit_code", 2))
+    # Only what the first line says, and no address in it: what people paste elsewhere must not name their readers.
+    said = re.sub(r"\S*@\S+", "…@…", str(error).partition("\n")[0][:200])
     print_sentence(
-        f"This should not have happened ({type(error).__name__}: {error}). It is a mistake in the program, not yours. "
+        f"This should not have happened ({type(error).__name__}: {said}). It is a mistake in the program, not yours. "
         f"Run the same command with {_DEBUG}, and show the people who look after the program what it prints."
     )
     return 1

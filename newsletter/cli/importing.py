@@ -43,6 +43,7 @@ def import_(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
     undo: Annotated[int | None, typer.Option(metavar="RECEIPT", help="Bring back the state before an import.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; nothing is asked in any case.")] = False,  # noqa: ARG001 - so that scripts may say it
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -234,6 +235,7 @@ def _print(name: str, result: "Imported", told: _Told, *, dry_run: bool) -> None
         typer.echo("  … and more.")
     if result.receipt is not None:
         typer.echo(f"What became of each row:  newsletter subscribers receipts {result.receipt} --csv FILE")
+    if result.receipt is not None and counts.new + counts.updated:
         typer.echo(f"To take it back:  newsletter subscribers import --undo {result.receipt}")
 
 

@@ -1,10 +1,11 @@
 """Commands that change one person; what destroys asks first, and `--yes` answers."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from newsletter.cli.printing import JsonOption, ProjectOption, is_terminal, print_json
+from newsletter.cli.printing import JsonOption, ProjectOption, is_terminal, near, print_json
 from newsletter.errors import UsageError
 
 _Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The person's address; after --, if it begins with -.")]
@@ -127,7 +128,7 @@ def erase(email: _Email, *, yes: _Yes = False, project: ProjectOption = None, js
     typer.echo("Erased." if done.known else "Nobody has this address (any more).", nl=False)
     typer.echo(" Adding or importing it is refused from now on.")
     for file in done.removed:
-        typer.echo(f"  Deleted {file}")
+        typer.echo(f"  Deleted {near(Path(file))}")
     for sentence in done.remains:
         typer.echo(f"  {sentence}")
 

@@ -160,7 +160,7 @@ _METHODS = {
     "import": "came with a file",
     "command": "was added by hand",
     "confirm": "confirmed by the link in the message",
-    "withdraw": "took it back",
+    "withdraw": "taken back",
 }
 
 

@@ -47,7 +47,7 @@ def why(
             _tell_all(door.reasons(list_slug=list_, where=where, segment=segment, edition=slug), json_=json_)
             return
         answer = door.why(email, list_slug=list_, where=where, segment=segment, edition=slug)
-        what = slug or "an edition"
+        what = "an edition" if slug is None else f"«{slug}»"
     if json_:
         print_json({"email": email, "included": answer.included, "reason": answer.reason, "words": answer.words})
         return

@@ -135,7 +135,8 @@ def open_database(url: str) -> Database:
                 f"This Python comes with SQLite {sqlite3.sqlite_version}, and {'.'.join(map(str, _OLDEST_SQLITE))} or "
                 "newer is needed. Use a newer Python."
             )
-        engine = sa.create_engine(address, connect_args=_connecting(address))
+        # Values are people's: they stand in no log and in no error, whatever level somebody sets.
+        engine = sa.create_engine(address, connect_args=_connecting(address), hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(_UNUSABLE) from error
     except OSError as error:

@@ -77,7 +77,7 @@ def test_the_receipt_is_shown_written_and_undone(project: Path, capsys) -> None:
     assert rows == [("2", "new"), ("3", "refused"), ("4", "refused"), ("5", "new"), ("6", "updated")]
     assert "not an address" not in Path("rows.csv").read_text(encoding="utf-8"), "what stood in the file is not kept"
     capsys.readouterr()
-    assert run(["subscribers", "import", "--undo", "1"]) == 0
+    assert run(["subscribers", "import", "--undo", "1", "--yes"]) == 0
     assert "Import 1 is undone: 2 people gone again, 0 as before, 0 left alone." in capsys.readouterr().out
     assert people(project) == []
     assert run(["subscribers", "import", "--undo", "1"]) == 1

@@ -12,13 +12,14 @@ from newsletter.audience.lists import people, subscribe, unsubscribe
 from newsletter.audience.searching import Search, count_found, find_people
 from newsletter.audience.subscribers import Change, Details, find_subscriber, save_subscriber, suppress
 from newsletter.database.connection import Database
-from newsletter.database.schema import DeliveryState, SuppressionReason, delivery
+from newsletter.database.schema import DeliveryState, SuppressionReason, delivery, subscriber, subscriber_tag
 from newsletter.errors import AudienceError
 from newsletter.expressions import parse_expression
 from newsletter.sending import answers, ledger
 from newsletter.sending.merging import merge_deliveries
 from newsletter.sending.reasons import INCLUDED, count_reasons, explain
 from newsletter.sending.senders.protocol import Verdict
+from tests.audience.imports import ImportBytes
 from tests.database.opened import AGREED, NOW, SECRET, add_people
 from tests.ledger.books import new_mailing, planned_mailing, said, take
 
@@ -137,6 +138,26 @@ def test_an_exported_cell_is_no_formula(database: Database) -> None:
         write_csv(find_people(connection, Search()), attribute_names(connection), file)
     assert file.getvalue().splitlines()[1] == "'-n@example.org,'=cmd|' /C calc'!A0,,,,2026-11-22,,'@x,''=y"
     assert guarded("plain") == "plain"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1", "'=1", "''+1", "'Ada", "''", "-n", "'@", "a;b", "a, b", '"a"', "[1]", "[", "'[=", 'a"b', "x'=y"]
+)
+def test_what_an_export_writes_an_import_reads_as_it_was(
+    database: Database, import_bytes: ImportBytes, text: str
+) -> None:
+    """A guard against formulas is taken away, and nothing else; a tag with a separator in it stays one tag."""
+    with database.write() as connection:
+        person(connection, "-n@example.org", first_name=text, tags=(text, "z"), attributes={"a": text})
+        before = list(find_people(connection, Search()))
+        file = io.StringIO()
+        write_csv(before, attribute_names(connection), file)
+        connection.execute(sa.delete(subscriber_tag))
+        connection.execute(sa.delete(subscriber))
+    import_bytes(file.getvalue(), to_list=None)
+    with database.read() as connection:
+        (after,) = find_people(connection, Search())
+    assert after.person == before[0].person
 
 
 CHOICES = [None, "tags", 'country == "KE"', 'country != "KE" and not ("b" in tags)']

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from newsletter.audience.changing import find_both, merge
 from newsletter.audience.importing import ImportCounts, Imported
 from newsletter.audience.lists import Consent, subscribe, unsubscribe
 from newsletter.audience.receipts import erase_from_receipts, find_receipt, list_receipts
@@ -200,6 +201,29 @@ def test_a_receipt_tells_what_was_done(database: Database, import_bytes) -> None
         "columns": {name: name for name in FILE.split("\n", 1)[0].split(",")},
     }
     assert receipt.digest == hashlib.sha256(FILE.encode()).hexdigest()
+
+
+def test_imports_undone_the_newest_first_leave_nothing(database: Database, import_bytes) -> None:
+    """An agreement that came with an import which is undone is none any more."""
+    before = export(database)
+    first, _ = import_bytes(FILE)
+    between = export(database)
+    second, _ = import_bytes(FILE, at=LATER, to_list="donors")
+    assert undo(database, second.receipt).left_alone == ()
+    assert export(database) == between
+    assert undo(database, first.receipt).left_alone == ()
+    assert export(database) == before
+
+
+def test_who_signed_up_since_and_was_merged_stays(database: Database, import_bytes) -> None:
+    """They said yes to the list themselves, under another address of theirs."""
+    done, _ = import_bytes("email\nada@example.com\n")
+    with database.write() as connection:
+        other, _ = save_subscriber(connection, Details(email="ada@example.org"), secret=SECRET, now=LATER)
+        subscribe(connection, other, "community", Consent("yes", ConsentMethod.FORM, LATER))
+        merge(connection, *find_both(connection, "ada@example.org", "ada@example.com"))
+    assert [one.reason for one in undo(database, done.receipt).left_alone] == ["They agreed anew since."]
+    assert addresses(database) == ["ada@example.com"]
 
 
 class _OverError(Exception):

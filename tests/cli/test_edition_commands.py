@@ -108,6 +108,12 @@ def test_an_unknown_edition_names_the_nearest(project: Path, newsletter: Newslet
     assert said.err == "Error: There is no edition «welcom». Did you mean welcome?\n"
 
 
+@pytest.mark.parametrize("typed", ["Welcome", "WELCOME", "Welcom "])
+def test_a_name_in_another_case_names_the_edition(project: Path, newsletter: Newsletter, typed: str) -> None:
+    said = newsletter("check", typed)
+    assert (said.code, said.err) == (2, f"Error: There is no edition «{typed}». Did you mean welcome?\n")
+
+
 def test_check_wants_one_edition_or_all(project: Path, newsletter: Newsletter) -> None:
     for arguments in ([], ["welcome", "--all"]):
         said = newsletter("check", *arguments)

@@ -107,9 +107,11 @@ class Loader:
             self._write_new(fresh)
         if changed:
             self._write_changes(changed)
+        if sum(map(len, self._came)) >= self._store.subscribed_at_once:
+            self.finish()
 
     def finish(self) -> None:
-        """Put everybody who came on the list: all at once, as an index is quickest to write in its own order."""
+        """Put everybody who came, and is not on the list yet, on it."""
         whole: list[range] = []
         for came in self._came:
             if whole and whole[-1].stop == came.start:
@@ -118,6 +120,7 @@ class Loader:
                 whole.append(came)
         for came in whole:
             self._subscribe(subscriber.c.id.between(came.start, came.stop - 1))
+        self._came.clear()
 
     def _look_up(self, keys: list[str]) -> dict[str, Known]:
         """Those of a batch who are here already."""
@@ -311,7 +314,7 @@ class Loader:
                     now,
                 )
                 .where(who)
-                .order_by(subscriber.c.address_hash),
+                .order_by(self._store.subscribed_in_order),
             )
         )
 

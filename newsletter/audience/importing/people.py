@@ -19,7 +19,10 @@ _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ]\d\d?:.*)?")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _REMEMBERED = 5_000
-_GUARDED = re.compile(r"'[=+\-@\t]")
+"""Texts of one column that are kept, with what they were read as: names, codes and days come again and again."""
+
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+"""What the export guards against being run as a formula: it put the first of the apostrophes there."""
 
 
 class Person(NamedTuple):
@@ -66,6 +69,20 @@ class _CellError(Exception):
         self.value = value
 
 
+class _Remembered(dict[str, str | None]):
+    """What the cells of one column were read as; what is wrong is never kept, and asked anew."""
+
+    def __init__(self, read: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, cell: str) -> str | None:
+        read = self._read(cell)
+        if len(self) < _REMEMBERED:
+            self[cell] = read
+        return read
+
+
 class PersonReader:
     """Reads the rows of one file.
 
@@ -84,8 +101,11 @@ class PersonReader:
         self._email = place["email"]
         self._first, self._last = place.get("first_name"), place.get("last_name")
         self._language, self._country = place.get("language"), place.get("country")
-        self._codes: dict[str, str] = {}
-        self._days: dict[str, str] = {}
+        self._first_names = _Remembered(partial(_text, name="first_name"))
+        self._last_names = _Remembered(partial(_text, name="last_name"))
+        self._languages = _Remembered(partial(_code, name="language", pattern=_LANGUAGE))
+        self._countries = _Remembered(_country)
+        self._days = _Remembered(_day)
         self._joined = tuple(number for number, target in enumerate(columns.targets) if target == "joined")
         self._tagged = place.get("tags")
         self._more = place.get("attributes")
@@ -129,13 +149,13 @@ class PersonReader:
         return None
 
     def _person(self, line: int, email: str, key: str, cells: list[str]) -> Person:
-        first = None if self._first is None else _text(cells[self._first], "first_name")
-        last = None if self._last is None else _text(cells[self._last], "last_name")
-        language = None if self._language is None else self._code(cells[self._language], "language", _LANGUAGE)
-        country = None if self._country is None else self._code(cells[self._country], "country", _COUNTRY)
+        first = None if self._first is None else self._first_names[cells[self._first]]
+        last = None if self._last is None else self._last_names[cells[self._last]]
+        language = None if self._language is None else self._languages[cells[self._language]]
+        country = None if self._country is None else self._countries[cells[self._country]]
         joined = None
         for place in self._joined:  # of several, the last that is filled
-            joined = self._day(cells[place]) or joined
+            joined = self._days[cells[place]] or joined
         tags = self._tags if self._tagged is None else self._all_tags(cells[self._tagged])
         attributes = {}
         for name, place in self._attributes:
@@ -151,29 +171,11 @@ class PersonReader:
             first,
             last,
             language,
-            country and country.upper(),
+            country,
             joined,
             tags,
             attributes,
         )
-
-    def _code(self, cell: str, name: str, pattern: re.Pattern[str]) -> str | None:
-        """A code; those that were right once are remembered."""
-        known = self._codes.get(cell)
-        if known is None or pattern.fullmatch(known) is None:
-            known = _code(cell, name, pattern)
-            if known is not None and len(self._codes) < _REMEMBERED:
-                self._codes[cell] = known
-        return known
-
-    def _day(self, cell: str) -> str | None:
-        """A day; those that were right once are remembered."""
-        known = self._days.get(cell)
-        if known is None:
-            known = _day(cell)
-            if known is not None and len(self._days) < _REMEMBERED:
-                self._days[cell] = known
-        return known
 
     def _fitting(self, cells: list[str]) -> list[str]:
         """The row without empty cells beyond the last column, which spreadsheets leave behind."""
@@ -184,7 +186,7 @@ class PersonReader:
     def _all_tags(self, cell: str) -> tuple[str, ...]:
         if not cell:
             return self._tags
-        found = [text for part in _tag_texts(cell) if (text := _text(part, "tags"))]
+        found = [text for part in _tag_texts(cell) if (text := _tidy(part, "tags"))]
         return tuple(dict.fromkeys([*self._tags, *found]))
 
     def _all_trouble(self, line: int, cells: list[str]) -> Refusal:
@@ -205,7 +207,7 @@ class PersonReader:
         ask_each(partial(_text, name="first_name"), self._first)
         ask_each(partial(_text, name="last_name"), self._last)
         ask_each(partial(_code, name="language", pattern=_LANGUAGE), self._language)
-        ask_each(partial(_code, name="country", pattern=_COUNTRY), self._country)
+        ask_each(_country, self._country)
         ask_each(_day, *self._joined)
         ask_each(self._all_tags, self._tagged)
         for name, place in self._attributes:
@@ -233,6 +235,14 @@ def _text(cell: str, name: str) -> str | None:
         return None
     if text[0] == "'" and _GUARDED.match(text):
         text = text[1:]
+    return _tidy(text, name)
+
+
+def _tidy(text: str, name: str) -> str | None:
+    """The same of what was part of a cell, where an apostrophe guards nothing."""
+    text = text.strip()
+    if not text:
+        return None
     if len(text) <= _LONGEST and text.isascii() and text.isprintable():
         return text
     if "\ufffd" in text or any("\udc80" <= character <= "\udcff" for character in text):
@@ -255,6 +265,11 @@ def _code(cell: str, name: str, pattern: re.Pattern[str]) -> str | None:
     raise _CellError(f"{name} is not {like}.", _shown(text))
 
 
+def _country(cell: str) -> str | None:
+    code = _code(cell, "country", _COUNTRY)
+    return code and code.upper()
+
+
 def _day(cell: str) -> str | None:
     """A day as 2026-01-31, of a date or a moment; the time of day is not kept."""
     text = cell.strip()
@@ -272,6 +287,8 @@ def _day(cell: str) -> str | None:
 def _tag_texts(cell: str) -> list[str]:
     """The tags of a cell: `a, b; c`, `"a","b"` as Mailchimp writes it, or a JSON list as Buttondown does."""
     text = cell.strip()
+    if _GUARDED.match(text):
+        text = text[1:]
     if text[:1] == "[":
         try:
             found = json.loads(text)
@@ -298,7 +315,7 @@ def _json_attributes(cell: str) -> dict[str, str]:
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             raise _CellError("The name of an attribute has other signs than letters, digits and _.", _shown(name))
         said = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-        if tidy := _text(said, f"attributes.{name}"):
+        if tidy := _tidy(said, f"attributes.{name}"):
             kept[name] = tidy
     return kept
 
