@@ -206,16 +206,18 @@ def claim(  # noqa: PLR0913 what is claimed by whom, and when
         .where(subscriber.c.id == delivery.c.subscriber_id)
         .where(suppression.c.address_hash == subscriber.c.address_hash)
     )
-    left_out = (
-        (delivery.c.subscriber_id.is_(None), sa.literal("erased")),
-        (suppressed, sa.literal("suppressed")),
-        (status.is_distinct_from(SubscriptionStatus.ACTIVE), sa.func.coalesce(status, SubscriptionStatus.UNSUBSCRIBED)),
+    why = sa.case(
+        (delivery.c.subscriber_id.is_(None), "erased"),
+        (suppressed, "suppressed"),
+        (status.is_(None), str(SubscriptionStatus.UNSUBSCRIBED)),
+        (status != SubscriptionStatus.ACTIVE, status),
+        else_=None,
     )
-    for condition, reason in left_out:
-        connection.execute(move(DeliveryState.SKIPPED, *mine, condition).values(reason=reason))
     hashed = sa.select(subscriber.c.address_hash).where(subscriber.c.id == delivery.c.subscriber_id).scalar_subquery()
-    claimed = move(DeliveryState.CLAIMED, *mine).values(claimed_at=now, reason=None, address_hash=hashed)
-    mine_now = frozenset(connection.scalars(claimed.returning(delivery.c.id)))
+    state = sa.case((why.is_(None), str(DeliveryState.CLAIMED)), else_=str(DeliveryState.SKIPPED))
+    change = {"state": state, "reason": why, "claimed_at": now, "address_hash": hashed}
+    moved = move(DeliveryState.CLAIMED, *mine).values(change).returning(delivery.c.id, delivery.c.state)
+    mine_now = frozenset(row.id for row in connection.execute(moved) if row.state == DeliveryState.CLAIMED)
     if not again:
         return mine_now
     had = (delivery.c.id.in_(rows), delivery.c.worker == worker, delivery.c.state == DeliveryState.CLAIMED)
