@@ -16,7 +16,10 @@ def certificate(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write a signed file of what became of a mailing, which `verify` can check later. It names nobody."""
+    """Write a signed file of what became of a mailing.
+
+    It names nobody, and `verify` can check it later.
+    """
     from newsletter.app import Newsletter
 
     path = out or Path(f"mailing-{mailing}.certificate.json")
@@ -39,7 +42,10 @@ def verify(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Compare a certificate with its signature and with the ledger; ends with 1 if they differ."""
+    """Compare a certificate with its signature and the ledger.
+
+    Ends with exit code 1 if they differ.
+    """
     from newsletter.app import Newsletter
 
     found = Newsletter.open(project).certificates.verify(file)

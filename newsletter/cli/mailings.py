@@ -110,7 +110,10 @@ def _show_all(reports: "list[Report]", *, json_: bool) -> None:
 
 @app.command()
 def resume(mailing: _Id, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Go on with a mailing that was stopped or killed, as it was frozen."""
+    """Go on with a mailing that was stopped or killed.
+
+    The rest gets it as it was frozen, whatever changed since.
+    """
     from newsletter.app import Newsletter
     from newsletter.sending.stopping import StopOnSignal
 
@@ -122,7 +125,10 @@ def resume(mailing: _Id, *, project: ProjectOption = None, json_: JsonOption = F
 
 @app.command()
 def pause(mailing: _Id, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Let nothing more of a mailing leave for now; what is leaving at this moment still does."""
+    """Let nothing more of a mailing leave for now.
+
+    What is leaving at this moment still does.
+    """
     from newsletter.app import Newsletter
     from newsletter.database.schema import DeliveryState
 
@@ -153,9 +159,9 @@ def unknowns(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """List whose message may have left or not; say what you found out about them.
+    """List whose message may have left or not.
 
-    They are never sent it again by themselves.
+    They are never sent it again by themselves: say what you found out about them.
     """
     from newsletter.app import Newsletter
 

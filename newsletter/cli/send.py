@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from newsletter.sending.mailing import Report
     from newsletter.sending.run import Progress
 
-_LONGEST_HOLD = timedelta(days=1)
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?)?", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST_HOLD = 24 * 3600
 
 
 def register(app: typer.Typer) -> None:
@@ -176,15 +178,13 @@ def _question(plan: "Plan") -> str:
 
 
 def _duration(text: str) -> timedelta:
-    from newsletter.config.values import parse_duration
-
-    try:
-        hold = timedelta(seconds=float(text)) if re.fullmatch(r"[0-9]{1,6}", text.strip()) else parse_duration(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if hold > _LONGEST_HOLD:
-        raise UsageError(f'«{text}» is longer than a day. To send later, say when:  --at "tomorrow 09:00"')
-    return hold
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"«{text}» is not a duration. Write for example 60s, 2min or 0.")
+    seconds = float(match[1]) * _SECONDS[(match[2] or "s")[0].lower()]
+    if seconds > _LONGEST_HOLD:
+        raise UsageError(f"«{text}» is longer than a day. To send later, say when:  --at \"tomorrow 09:00\"")
+    return timedelta(seconds=seconds)
 
 
 @contextlib.contextmanager
