@@ -169,7 +169,7 @@ class Lane:
         if chosen:
             claimed = ledger.claim(connection, mailing_id, run.worker, chosen, now=run.clock(), again=again)
         more = ledger.reserve(connection, mailing_id, run.worker, self._chunk) if short else None
-        return claimed, more, mailings.is_sending(connection, mailing_id)
+        return claimed, more, bool(claimed) or mailings.is_sending(connection, mailing_id)
 
     def _write_down(self, connection: sa.Connection) -> None:
         """Bring what the lane knows into the ledger."""
