@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from newsletter.errors import EditionInvalidError, Finding, Severity, UsageError
+from newsletter.errors import EditionInvalidError, Finding, SendError, Severity, UsageError
 from newsletter.project import Project
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class Mailings:
         Raises:
             EditionInvalidError: Something must be fixed first.
             AlreadySentError: Everybody chosen has it already.
+            SendError: It is to leave later, and has begun.
             NewsletterError: As for `newsletter.sending.mailing.send`.
         """
         from newsletter.sending.mailing import count_chosen, report, send
@@ -124,7 +125,13 @@ class Mailings:
             if people and not confirm(plan):
                 return None
             if wish.at is not None:
-                return report(database, place(database, order, sender=kind, now=self._clock()))
+                held = report(database, place(database, order, sender=kind, now=self._clock()))
+                if held.mailing.state != "held":
+                    raise SendError(
+                        f"Mailing {held.mailing.id} of this edition is {held.mailing.state}: it has begun, and cannot "
+                        f"be put off. Let it go on:  newsletter mailings resume {held.mailing.id}"
+                    )
+                return held
             with self._run(database, stop, progress) as run:
                 return send(run, order)
 
@@ -263,6 +270,10 @@ class Mailings:
         from newsletter.sending.orders import Order
 
         list_slug = wish.list_slug
+        if wish.recipients_of is None and wish.recipients_state != "accepted":
+            raise UsageError(
+                "--state says whom a correction goes to. Say which mailing, too:  --to-recipients-of MAILING"
+            )
         if wish.recipients_of is not None:
             with self._database() as database, database.read() as connection:
                 corrected = read_mailing(connection, wish.recipients_of).list_slug

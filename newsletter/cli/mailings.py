@@ -167,6 +167,8 @@ def unknowns(
 
     if arrived and not_arrived:
         raise UsageError("Say one of --arrived and --not-arrived; with --only for some of them.")
+    if only and not (arrived or not_arrived):
+        raise UsageError("Say what you found out about them:  --arrived or --not-arrived")
     desk = Newsletter.open(project).mailings
     found = desk.unknowns(mailing)
     if not (arrived or not_arrived):

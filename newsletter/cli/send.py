@@ -183,7 +183,7 @@ def _duration(text: str) -> timedelta:
         raise UsageError(f"«{text}» is not a duration. Write for example 60s, 2min or 0.")
     seconds = float(match[1]) * _SECONDS[(match[2] or "s")[0].lower()]
     if seconds > _LONGEST_HOLD:
-        raise UsageError(f"«{text}» is longer than a day. To send later, say when:  --at \"tomorrow 09:00\"")
+        raise UsageError(f'«{text}» is longer than a day. To send later, say when:  --at "tomorrow 09:00"')
     return timedelta(seconds=seconds)
 
 

@@ -25,6 +25,9 @@ from newsletter.errors import DatabaseError, DatabaseUnavailableError
 BUSY_SECONDS = 30
 """How long a write waits for another process to finish its own."""
 
+IDLE_SECONDS, IDLE_ALONE_SECONDS = 5, 120
+"""How long a writer among others, or alone, may say nothing half-way: then it is cut off or gone, and in the way."""
+
 CONNECT_SECONDS = 10
 """How long a server may take to let us in."""
 
@@ -234,6 +237,9 @@ def _begin_postgresql(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES)
     if writes:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        # What it holds would keep all others waiting until the network finds out, in hours.
+        idle = IDLE_ALONE_SECONDS if writes == _ALONE else IDLE_SECONDS
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{idle}s'")
         if writes == _ALONE:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_TURN})")
     else:
@@ -326,7 +332,7 @@ def _in_plain_words(address: sa.URL) -> Iterator[None]:
     try:
         yield
     except DriverError as error:
-        if type(error) in {DriverError, sa.exc.OperationalError, sa.exc.DataError}:
+        if type(error) in {DriverError, sa.exc.OperationalError, sa.exc.InternalError, sa.exc.DataError}:
             raise _explained(error, address) from error
         raise
 

@@ -45,7 +45,8 @@ FORMAT: Final = 1
 _BLOCK: Final = 1000
 """Deliveries between two links that the file shows, so that a difference can be placed."""
 
-_OPEN: Final = (DeliveryState.CLAIMED, DeliveryState.UNKNOWN)
+_OPEN: Final = frozenset({DeliveryState.CLAIMED, DeliveryState.UNKNOWN})
+_COLUMNS: Final = ("id", "state", "reason", "claimed_at", "answered_at", "address_hash", "subscriber_id")
 _OVER: Final = (MailingState.SENT, MailingState.CANCELLED)
 _PURPOSE: Final = b"newsletter certificate"
 
@@ -180,7 +181,7 @@ def _differences(data: dict[str, Any], now: "_Summary") -> Iterator[str]:
     shown = zip([*then["links"], then["link"]], [*now.links, now.link.hex()], strict=False)
     block = next((number for number, (one, other) in enumerate(shown) if one != other), 0)
     first, last = block * _BLOCK + 1, min((block + 1) * _BLOCK, max(now.rows, then["rows"]))
-    yield f"A delivery was changed, added or taken away; the first is among the {first:,}th to {last:,}th."
+    yield f"A delivery was changed, added or taken away; the first such is among numbers {first:,} to {last:,}."
     counts = now.counts(data["open"])
     for state, reason in sorted({(each["state"], each["reason"]) for each in data["counts"]} | set(counts)):
         certified = sum(
@@ -211,22 +212,23 @@ class _Summary:
         self._open: dict[int, str] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, row: sa.Row[Any]) -> None:
-        """Take in the next delivery."""
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Take in the next delivery, the columns of `_COLUMNS`."""
         if self.rows and self.rows % _BLOCK == 0:
             self.links.append(self.link.hex())
         self.rows += 1
-        self.nameless += row.subscriber_id is None
-        hashed = "" if row.address_hash is None else bytes(row.address_hash).hex()
-        is_open = row.state in _OPEN if self._certified_open is None else row.id in self._certified_open
+        number, state, reason, claimed_at, answered_at, address_hash, person = row
+        self.nameless += person is None
+        hashed = b"" if address_hash is None else address_hash
+        is_open = state in _OPEN if self._certified_open is None else number in self._certified_open
         if is_open:
-            self._open[row.id] = row.state
-            parts: tuple[object, ...] = (row.id, "open", hashed)
+            self._open[number] = state
+            line = f"{number}\nopen\n{hashed.hex()}"
         else:
-            reason = _reason_code(row.state, row.reason)
-            self._counts[row.state, reason] += 1
-            parts = (row.id, row.state, reason, _moment(row.claimed_at), _moment(row.answered_at), hashed)
-        self.link = hashlib.sha256(self.link + "\n".join(map(str, parts)).encode()).digest()
+            code = _reason_code(state, reason)
+            self._counts[state, code] += 1
+            line = f"{number}\n{state}\n{code}\n{_moment(claimed_at)}\n{_moment(answered_at)}\n{hashed.hex()}"
+        self.link = hashlib.sha256(self.link + line.encode()).digest()
 
     def counts(self, certified_open: dict[str, list[int]]) -> Counter[tuple[str, str]]:
         """How many there are of each state and reason, the open ones as they were certified."""
@@ -261,10 +263,9 @@ def _summarise(connection: sa.Connection, mailing_id: int, settled_later: frozen
     first, last = connection.execute(ids).one()
     if first is None:
         return summary
-    names = ("id", "state", "reason", "claimed_at", "answered_at", "address_hash", "subscriber_id")
     # The sum keeps the database from an index by which it would have to sort all rows for every block.
     of_mailing = (delivery.c.mailing_id + 0) == mailing_id
-    query = sa.select(*(delivery.c[name] for name in names)).where(of_mailing, delivery.c.id <= last)
+    query = sa.select(*(delivery.c[name] for name in _COLUMNS)).where(of_mailing, delivery.c.id <= last)
     after = first - 1
     while block := connection.execute(query.where(delivery.c.id > after).order_by(delivery.c.id).limit(_BLOCK)).all():
         for row in block:

@@ -39,7 +39,7 @@ def doubts(connection: sa.Connection, mailing_id: int) -> Iterator[Doubt]:
         .where(delivery.c.mailing_id == mailing_id, delivery.c.state == DeliveryState.UNKNOWN)
         .order_by(delivery.c.id)
     )
-    for row in connection.execution_options(yield_per=1000).execute(query):
+    for row in connection.execute(query.execution_options(yield_per=1000)):
         yield Doubt(row.id, row.email, row.claimed_at, row.reason)
 
 

@@ -111,17 +111,22 @@ def _wait(run: Run, seconds: float) -> None:
         seconds -= _GLANCE
 
 
-def separately(run: Run, step: Step, give_up: Callable[[int, str], None]) -> Step:
-    """A step whose errors end the work on that mailing only."""
+def separately(run: Run, step: Step, give_up: Callable[[int, str], bool]) -> Step:
+    """A step whose errors end the work on that mailing only; `give_up` says whether it could write that down."""
+    told: dict[int, str] = {}
 
     def tried(mailing: int) -> datetime | None:
         try:
-            return step(mailing)
+            again = step(mailing)
         except DatabaseUnavailableError:
             raise
         except NewsletterError as error:
-            give_up(mailing, str(error))
-            run.notice(f"Mailing {mailing}: {error}")
+            why = str(error)
+            if give_up(mailing, why) or told.get(mailing) != why:  # what is held cannot be paused: it is told once
+                run.notice(f"Mailing {mailing}: {why}")
+            told[mailing] = why
             return None
+        told.pop(mailing, None)
+        return again
 
     return tried

@@ -90,8 +90,7 @@ class Lane:
         self._ready.clear()
         self._nothing_planned = self._fenced = False
         self._trouble = None
-        if self._resting.trouble is not None:  # of the last time; whoever lets it go on has put that right
-            self._resting = Resting(self._run)
+        self._resting = Resting(self._run)  # what was in the way the last time may be put right
         with self._run.database.read() as connection:
             counts = ledger.counts(connection, self._mailing.id)
         self._audience = sum(counts.values())

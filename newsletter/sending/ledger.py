@@ -214,8 +214,13 @@ def claim(  # noqa: PLR0913 what is claimed by whom, and when
         else_=None,
     )
     hashed = sa.select(subscriber.c.address_hash).where(subscriber.c.id == delivery.c.subscriber_id).scalar_subquery()
-    state = sa.case((why.is_(None), str(DeliveryState.CLAIMED)), else_=str(DeliveryState.SKIPPED))
-    change = {"state": state, "reason": why, "claimed_at": now, "address_hash": hashed}
+    leaves = why.is_(None)
+    change = {
+        "state": sa.case((leaves, str(DeliveryState.CLAIMED)), else_=str(DeliveryState.SKIPPED)),
+        "reason": why,
+        "claimed_at": sa.case((leaves, sa.literal(now, delivery.c.claimed_at.type)), else_=delivery.c.claimed_at),
+        "address_hash": hashed,
+    }
     moved = move(DeliveryState.CLAIMED, *mine).values(change).returning(delivery.c.id, delivery.c.state)
     mine_now = frozenset(row.id for row in connection.execute(moved) if row.state == DeliveryState.CLAIMED)
     if not again:

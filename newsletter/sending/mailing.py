@@ -199,9 +199,9 @@ def _watch(run: Run, mailing_id: int) -> bool:
     return now.mailing.state is MailingState.SENDING
 
 
-def _pause_because(database: Database, mailing_id: int, why: str | None) -> None:
+def _pause_because(database: Database, mailing_id: int, why: str | None) -> bool:
     with database.write(shared=True) as connection:
-        mailings.change_state(connection, mailing_id, MailingState.PAUSED, paused_because=why)
+        return mailings.change_state(connection, mailing_id, MailingState.PAUSED, paused_because=why)
 
 
 class Steps:

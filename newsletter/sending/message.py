@@ -252,8 +252,9 @@ class MessageWriter:
                 text_field("Subject", self._subject_of(reader.person)),
                 self._date_field(now),
                 # Made of what was checked before and of tokens, which are letters, digits, `-` and `_`.
-                f"Message-ID: {message_id}\r\n"
-                f"List-Unsubscribe: <{self.unsubscribe_page}{unsubscribe}>\r\n".encode("ascii"),
+                f"Message-ID: {message_id}\r\nList-Unsubscribe: <{self.unsubscribe_page}{unsubscribe}>\r\n".encode(
+                    "ascii"
+                ),
                 self.list_fields,
                 _MIME,
                 *stretches,

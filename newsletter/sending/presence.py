@@ -48,6 +48,8 @@ def alone(database: Database) -> Iterator[None]:
     """
     if on_server(database):
         with _lock_on_server(database, "pg_try_advisory_lock"):
+            if somebody_sends(database):  # a worker whose lock ended with a restart of the server
+                raise MailingBusyError(_BUSY)
             yield
         return
     with _lock_of_file(database):
@@ -87,6 +89,7 @@ def present(database: Database, name: str, clock: Callable[[], datetime], *, lea
             over.set()
             beating.join()
             with contextlib.suppress(DatabaseError), database.write(shared=True) as connection:
+                bury(connection, {name}, now=clock())  # what is in flight after a second Ctrl-C
                 connection.execute(sa.delete(worker).where(worker.c.id == name))
 
 

@@ -72,7 +72,7 @@ def _zone(offset: str | None, name: str | None, otherwise: str) -> dt.tzinfo:
         return dt.timezone(sign * dt.timedelta(hours=hours, minutes=minutes))
     try:
         return ZoneInfo(name or otherwise)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones, as America/Argentina
         raise UsageError(f"There is no time zone «{name}». {_HOW}") from error
 
 

@@ -118,7 +118,7 @@ def test_two_deliveries_that_changed_places_fail_and_the_place_is_told(sent: Dat
     change(sent, sa.update(delivery).where(delivery.c.id == 8).values(state="refused", reason="550 5.1.1 x"))
     change(sent, sa.update(delivery).where(delivery.c.id == 9).values(state="accepted", reason=None))
     found = check(sent, data)
-    assert found.problems == ("A delivery was changed, added or taken away; the first is among the 6th to 10th.",)
+    assert found.problems == ("A delivery was changed, added or taken away; the first such is among numbers 6 to 10.",)
 
 
 def test_a_dropped_row_is_counted(sent: Database) -> None:
@@ -126,7 +126,7 @@ def test_a_dropped_row_is_counted(sent: Database) -> None:
     change(sent, sa.delete(delivery).where(delivery.c.id == 12))
     assert check(sent, data).problems == (
         "12 deliveries were certified; the ledger has 11.",
-        "A delivery was changed, added or taken away; the first is among the 11th to 12th.",
+        "A delivery was changed, added or taken away; the first such is among numbers 11 to 12.",
         "skipped (unsubscribed): 1 were certified; the ledger has 0.",
     )
 

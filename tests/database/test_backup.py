@@ -21,7 +21,7 @@ from newsletter.audience.privacy import erase
 from newsletter.audience.subscribers import Details, save_subscriber
 from newsletter.database.backup import Backup, is_empty, read_backup, restore_backup, write_backup
 from newsletter.database.connection import Database, open_database
-from newsletter.database.schema import composition, delivery, mailing, metadata, subscriber
+from newsletter.database.schema import VERSIONS, composition, delivery, mailing, metadata, subscriber
 from newsletter.database.sealing import MAGIC
 from newsletter.errors import AudienceError, DatabaseError
 from tests.database.opened import AGREED, NOW, SECRET, add_people, create
@@ -187,7 +187,8 @@ def test_a_plain_backup_whose_lines_were_changed_is_refused(sqlite_database: Dat
 
 def test_a_backup_of_a_newer_program_is_refused(sqlite_database: Database, tmp_path: Path) -> None:
     write(sqlite_database, tmp_path / "good")
-    text = gzip.decompress((tmp_path / "good").read_bytes()).replace(b'"version":"0001"', b'"version":"9999"')
+    text = gzip.decompress((tmp_path / "good").read_bytes())
+    text = text.replace(f'"version":"{VERSIONS[-1]}"'.encode(), b'"version":"9999"')
     (tmp_path / "newer").write_bytes(gzip.compress(text))
     with pytest.raises(DatabaseError, match="newer version"):
         read_backup(tmp_path / "newer", passphrase=None)

@@ -48,8 +48,9 @@ class MemorySender:
         settles: bool = False,
         smtputf8: bool = True,
         batch: int = 4,
+        parallel: int = 1,
     ) -> None:
-        self.capabilities = Capabilities(batch=batch, settles=settles, smtputf8=smtputf8)
+        self.capabilities = Capabilities(batch=batch, settles=settles, smtputf8=smtputf8, parallel=parallel)
         self.answer = answer
         self.handed: list[Handover] = []
 
