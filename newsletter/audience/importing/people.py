@@ -140,7 +140,8 @@ class PersonReader:
     def _unfit(self, cells: list[str]) -> str | None:
         """Why a row cannot be taken, whatever stands in its cells; None for one that can."""
         if len(cells) != self._width:
-            return f"The row has {len(cells)} cells, and there are {self._width} columns."
+            has = "one cell" if len(cells) == 1 else f"{len(cells)} cells"
+            return f"The row has {has}, and there are {self._width} columns."
         if self._columns.verdict is not None and (said := self._columns.verdict(cells)):
             return said
         for number in self._nameless:
