@@ -61,7 +61,7 @@ class Lane:
         able = run.sender.capabilities
         self._capacity = able.batch * able.parallel
         self._chunk = max(run.chunk, able.batch)
-        self._worthwhile = max(1, self._capacity // 4) if able.batch == 1 else 1
+        self._worthwhile = max(1, self._capacity // 2) if able.batch == 1 else 1
         self._pace = Pace(run.database, run.rate or 0)
         self._places, self._places_from = 0, run.clock()
         self._resting = Resting(run)
