@@ -1,11 +1,6 @@
-"""The SMTP sender with servers that others wrote: aiosmtpd in Python, and Postfix's smtp-sink in C."""
+"""The SMTP sender with a server that others wrote: aiosmtpd; Postfix's smtp-sink is met in `benchmarks/smtp.py`."""
 
-import os
-import shutil
 import socket
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +9,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from newsletter.errors import SenderUnavailableError
 from newsletter.sending.senders.protocol import Verdict
 from newsletter.sending.senders.smtp import MailServer as Destination
 from newsletter.sending.senders.smtp import SmtpSender
 from tests.senders.certificates import make_authority
 from tests.senders.contract import SenderContract
 from tests.senders.posting import PATIENT, Raw, letter_of, post
-
-SINK = shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin:/usr/local/sbin")
 
 
 class Mailbox:
@@ -90,41 +82,3 @@ def test_encrypted_and_logged_in_at_aiosmtpd(tmp_path: Path, security: str) -> N
     controller.stop()
     (envelope,) = controller.handler.envelopes
     assert envelope.original_content == letter_of(100_000)
-
-
-@pytest.mark.skipif(SINK is None, reason="smtp-sink of Postfix is not installed")
-def test_a_thousand_messages_over_four_connections_arrive_at_postfix() -> None:
-    port = free_port()
-    as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []
-    command = [str(SINK), *as_whom, "-M", "1000", f"127.0.0.1:{port}", "100"]  # ends once it has so many
-    with subprocess.Popen(command) as sink:
-        try:
-            sender = SmtpSender(
-                Destination(host="127.0.0.1", port=port, security="none", name="example.org"), timeouts=PATIENT
-            )
-            verdicts = [post_once_it_listens(sender)]
-
-            def work(count: int) -> None:
-                verdicts.extend(post(sender, Raw(letter_of(45_000))).verdict for _ in range(count))
-
-            threads = [threading.Thread(target=work, args=(count,)) for count in (249, 250, 250, 250)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            sender.close()
-            assert sink.wait(timeout=20) == 0
-        finally:
-            sink.kill()
-    # It ends with the last message in its hands, and does not say so: nobody can know more.
-    assert sorted(verdicts) == [Verdict.ACCEPTED] * 999 + [Verdict.UNKNOWN]
-
-
-def post_once_it_listens(sender: SmtpSender) -> Verdict:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return post(sender).verdict
-        except SenderUnavailableError:
-            if time.monotonic() > deadline:
-                raise
