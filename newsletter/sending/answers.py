@@ -10,7 +10,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from newsletter.database.schema import DeliveryState, MailingState, delivery, mailing
+from newsletter.database.schema import DeliveryState, MailingState, UtcTime, delivery, mailing
 from newsletter.sending.ledger import move, one_line
 from newsletter.sending.pacing import MOST_TRIES, wait_after
 from newsletter.sending.senders.protocol import Outcome, Verdict
@@ -23,6 +23,20 @@ _SETTLED: Final = {
 
 _AT_ONCE: Final = 3
 """Times that what never left is planned again at once; after that it waits as what was told «not now»."""
+
+_SAID: Final = sa.values(
+    sa.column("row", sa.BigInteger),
+    sa.column("why", sa.Text),
+    sa.column("known_as", sa.Text),
+    sa.column("tried", sa.Integer),
+    sa.column("due", UtcTime),
+    name="said",
+)
+"""Answers as a table, so that one statement writes them all down: a worker that is cut off among many small ones would
+hold what it has changed for as long as the server believes in it."""
+
+_AT_A_TIME: Final = 500
+"""Answers in one statement; databases take so many values at least."""
 
 _OPEN: Final = (MailingState.SENDING, MailingState.PAUSED)
 
@@ -108,28 +122,25 @@ def _write_down(
     connection: sa.Connection, outcomes: list[Outcome], now: datetime, condition: sa.ColumnElement[bool]
 ) -> None:
     """Change each delivery that fits the condition to what its outcome means."""
-    moves: dict[DeliveryState, list[dict[str, object]]] = {}
+    outcomes = list({outcome.delivery: outcome for outcome in reversed(outcomes)}.values())  # of two the first counts
+    moves: dict[DeliveryState, list[tuple[object, ...]]] = {}
     unsettled = _standings(connection, [each.delivery for each in outcomes if each.verdict not in _SETTLED])
     for outcome in outcomes:
-        values: dict[str, object] = {
-            "row": outcome.delivery,
-            "why": one_line(outcome.reason),
-            "known_as": outcome.message_id,
-        }
-        if (to := _SETTLED.get(outcome.verdict)) is None:
+        to, why = _SETTLED.get(outcome.verdict), outcome.reason
+        again: tuple[int, datetime | None] = (0, None)
+        if to is None:
             tries, is_open = unsettled.get(outcome.delivery, (0, False))
-            to, more = _again(outcome, tries + 1, now, is_open=is_open)
-            values |= more
-        moves.setdefault(to, []).append(values)
+            to, why, again = _again(outcome, tries + 1, now, is_open=is_open)
+        moves.setdefault(to, []).append((outcome.delivery, one_line(why), outcome.message_id, *again))
     for to, rows in moves.items():
-        change: dict[str, object] = {
-            "reason": sa.bindparam("why"),
-            "message_id": sa.func.coalesce(sa.bindparam("known_as", type_=sa.Text), delivery.c.message_id),
-            "answered_at": now,
-        }
-        if to in {DeliveryState.PLANNED, DeliveryState.DEFERRED}:
-            change |= {"worker": None, "tries": sa.bindparam("tried"), "next_try": sa.bindparam("due")}
-        connection.execute(move(to, delivery.c.id == sa.bindparam("row"), condition).values(**change), rows)
+        for start in range(0, len(rows), _AT_A_TIME):
+            said = _SAID.data(rows[start : start + _AT_A_TIME]).cte("said")
+            names = sa.func.coalesce(said.c.known_as, delivery.c.message_id)
+            change = {"reason": said.c.why, "message_id": names, "answered_at": now}
+            if to in {DeliveryState.PLANNED, DeliveryState.DEFERRED}:
+                due = said.c.due if to is DeliveryState.DEFERRED else None
+                change |= {"worker": None, "tries": said.c.tried, "next_try": due}
+            connection.execute(move(to, delivery.c.id == said.c.row, condition).values(change))
 
 
 def _standings(connection: sa.Connection, rows: list[int]) -> dict[int, tuple[int, bool]]:
@@ -140,13 +151,15 @@ def _standings(connection: sa.Connection, rows: list[int]) -> dict[int, tuple[in
     return {row.id: (row.tries, row.state in _OPEN) for row in connection.execute(query)}
 
 
-def _again(outcome: Outcome, tries: int, now: datetime, *, is_open: bool) -> tuple[DeliveryState, dict[str, object]]:
-    """What becomes of a delivery that did not leave, and may: the state, and the values that go with it."""
+def _again(
+    outcome: Outcome, tries: int, now: datetime, *, is_open: bool
+) -> tuple[DeliveryState, str | None, tuple[int, datetime | None]]:
+    """What becomes of a delivery that did not leave, and may: the state, why, its tries and when the next is due."""
+    why = outcome.reason or ""
     if not is_open:
-        late = f"It did not leave before the mailing was over. {outcome.reason or ''}"
-        return DeliveryState.REFUSED, {"why": one_line(late)}
+        return DeliveryState.REFUSED, f"It did not leave before the mailing was over. {why}", (tries, None)
     if outcome.verdict is Verdict.UNSENT and tries <= _AT_ONCE:
-        return DeliveryState.PLANNED, {"tried": tries, "due": None}
+        return DeliveryState.PLANNED, why, (tries, None)
     if tries >= MOST_TRIES:
-        return DeliveryState.REFUSED, {"why": one_line(f"Given up after {tries} tries. {outcome.reason or ''}")}
-    return DeliveryState.DEFERRED, {"tried": tries, "due": now + wait_after(outcome.status, tries, outcome.delivery)}
+        return DeliveryState.REFUSED, f"Given up after {tries} tries. {why}", (tries, None)
+    return DeliveryState.DEFERRED, why, (tries, now + wait_after(outcome.status, tries, outcome.delivery))

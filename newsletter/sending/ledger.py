@@ -170,10 +170,12 @@ def release(connection: sa.Connection, mailing_id: int, worker: str | None = Non
 
 def skip(connection: sa.Connection, worker: str, reasons: Mapping[int, str]) -> None:
     """Leave out deliveries that the worker has reserved, each with its reason; they are free for another mailing."""
-    if reasons:
-        leave = move(DeliveryState.SKIPPED, delivery.c.id == sa.bindparam("row"), delivery.c.worker == worker)
-        rows = [{"row": row, "why": one_line(reason)} for row, reason in reasons.items()]
-        connection.execute(leave.values(reason=sa.bindparam("why")), rows)
+    by_reason: dict[str | None, list[int]] = {}
+    for row, reason in reasons.items():
+        by_reason.setdefault(one_line(reason), []).append(row)
+    for why, rows in by_reason.items():
+        leave = move(DeliveryState.SKIPPED, delivery.c.id.in_(rows), delivery.c.worker == worker)
+        connection.execute(leave.values(reason=why))
 
 
 def claim(  # noqa: PLR0913 what is claimed by whom, and when
