@@ -71,6 +71,9 @@ class Certificates:
             with path.open("rb") as file:
                 content = file.read(_LARGEST)
         except OSError as error:
-            raise UsageError(f"The file {path} cannot be read: {error.strerror}.") from error
+            raise UsageError(
+                f"The file {path} cannot be read: {error.strerror}. "
+                "Name one that newsletter mailings certificate has written."
+            ) from error
         with self._database() as database:
             return verify_certificate(database, content, secret=self._project.secret_key())
