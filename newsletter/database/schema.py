@@ -1,16 +1,21 @@
 """The tables, said once for SQLite and PostgreSQL, so that every query and every migration speaks of the same thing.
 
 Who is mailed stands in `subscriber`, `subscription` and `suppression`; what was mailed in `composition` and `mailing`;
-who got it in `delivery`, the ledger; who sends right now, and how fast, in `worker` and `pace`. Migrations make the
-tables; a test proves that they and this module agree.
+who got it in `delivery`, the ledger; who sends right now, and how fast, in `worker` and `pace`. What came back, and
+what the public pages show and take, stands in the tables of `outside.py`. Migrations make the tables; a test proves
+that they and these modules agree.
 """
 
-from datetime import UTC, datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
 
-VERSIONS = ("0001", "0002")
+from newsletter.database import outside  # noqa: F401 - so that the metadata is whole
+from newsletter.database.columns import Id, UtcTime, metadata, one_of
+
+__all__ = ["UtcTime", "metadata"]
+
+VERSIONS = ("0001", "0002", "0003")
 """Every version a database can have, oldest first; the last is what this code works with."""
 
 
@@ -79,51 +84,10 @@ NEVER_GOT_IT = (DeliveryState.REFUSED, DeliveryState.SKIPPED)
 """States that leave a person free for another mailing of the same edition; all others may have the message, or will."""
 
 
-class UtcTime(sa.types.TypeDecorator[datetime]):
-    """A moment, in UTC whatever the database: `timestamptz` on PostgreSQL, sortable text on SQLite."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Take an aware moment to the database; a naive one is a mistake in the program."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone cannot be stored")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Bring a moment back, always aware and in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# SQLite counts rows up by itself only in a column of type INTEGER; PostgreSQL must not run out at 2^31.
-_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-
-def _one_of(column: str, states: type[StrEnum]) -> sa.CheckConstraint:
-    """Keep a column to the members of an enumeration."""
-    return sa.CheckConstraint(f"{column} IN ({', '.join(repr(str(state)) for state in states)})", name=column)
-
-
 subscriber = sa.Table(
     "subscriber",
     metadata,
-    sa.Column("id", _Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("email", sa.Text, nullable=False),
     sa.Column("email_key", sa.Text, nullable=False, unique=True),
     sa.Column("address_hash", sa.LargeBinary(32), nullable=False),  # made from email_key, so unique with it
@@ -133,13 +97,14 @@ subscriber = sa.Table(
     sa.Column("country", sa.Text),
     sa.Column("joined", sa.Date, nullable=False),
     sa.Column("attributes", sa.JSON, nullable=False),
+    sa.Column("paused_until", UtcTime),  # they asked for no mail until then
     sqlite_autoincrement=True,  # the id of somebody erased is never given to somebody else
 )
 
 subscriber_tag = sa.Table(
     "subscriber_tag",
     metadata,
-    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("subscriber_id", Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("tag", sa.Text, primary_key=True),
     sa.Index(None, "tag", "subscriber_id"),
 )
@@ -147,19 +112,19 @@ subscriber_tag = sa.Table(
 list_ = sa.Table(
     "list",
     metadata,
-    sa.Column("id", _Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("slug", sa.Text, nullable=False, unique=True),
 )
 
 subscription = sa.Table(
     "subscription",
     metadata,
-    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("list_id", _Id, sa.ForeignKey("list.id"), primary_key=True),
+    sa.Column("subscriber_id", Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("list_id", Id, sa.ForeignKey("list.id"), primary_key=True),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("changed_at", UtcTime, nullable=False),
-    _one_of("status", SubscriptionStatus),
+    one_of("status", SubscriptionStatus),
     sa.Index(None, "list_id", "status", "subscriber_id"),
 )
 
@@ -169,7 +134,7 @@ suppression = sa.Table(
     sa.Column("address_hash", sa.LargeBinary(32), primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
-    _one_of("reason", SuppressionReason),
+    one_of("reason", SuppressionReason),
 )
 
 # Rows are only ever added; triggers of the first migration see to it. Whose they are is said twice: by id while the
@@ -177,15 +142,15 @@ suppression = sa.Table(
 consent_record = sa.Table(
     "consent_record",
     metadata,
-    sa.Column("id", _Id, primary_key=True),
-    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("subscriber_id", Id, sa.ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
     sa.Column("address_hash", sa.LargeBinary(32), nullable=False, index=True),
-    sa.Column("list_id", _Id, sa.ForeignKey("list.id"), nullable=False),
+    sa.Column("list_id", Id, sa.ForeignKey("list.id"), nullable=False),
     sa.Column("wording", sa.Text, nullable=False),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("origin", sa.LargeBinary(32)),  # keyed hash of where the request came from
     sa.Column("at", UtcTime, nullable=False),
-    _one_of("method", ConsentMethod),
+    one_of("method", ConsentMethod),
     sqlite_autoincrement=True,
 )
 
@@ -193,13 +158,13 @@ consent_record = sa.Table(
 import_receipt = sa.Table(
     "import_receipt",
     metadata,
-    sa.Column("id", _Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("file_name", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),  # SHA-256 over the file
     sa.Column("options", sa.JSON, nullable=False),  # what was asked for, and how the file was read
-    sa.Column("list_id", _Id, sa.ForeignKey("list.id")),
+    sa.Column("list_id", Id, sa.ForeignKey("list.id")),
     sa.Column("new", sa.Integer, nullable=False),
     sa.Column("updated", sa.Integer, nullable=False),
     sa.Column("unchanged", sa.Integer, nullable=False),
@@ -212,7 +177,7 @@ import_receipt = sa.Table(
 import_row = sa.Table(
     "import_row",
     metadata,
-    sa.Column("receipt_id", _Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
+    sa.Column("receipt_id", Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
     sa.Column("line", sa.Integer, primary_key=True),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
@@ -224,8 +189,8 @@ import_row = sa.Table(
 import_arrival = sa.Table(
     "import_arrival",
     metadata,
-    sa.Column("receipt_id", _Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
-    sa.Column("first_id", _Id, primary_key=True),
+    sa.Column("receipt_id", Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
+    sa.Column("first_id", Id, primary_key=True),
     sa.Column("people", sa.Integer, nullable=False),
     sa.Column("marks", sa.LargeBinary, nullable=False),  # personal: a CRC-32 of each person's details, zero when erased
 )
@@ -234,8 +199,8 @@ import_arrival = sa.Table(
 import_change = sa.Table(
     "import_change",
     metadata,
-    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("receipt_id", _Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
+    sa.Column("subscriber_id", Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("receipt_id", Id, sa.ForeignKey("import_receipt.id"), primary_key=True),
     sa.Column("changes", sa.JSON, nullable=False),  # personal: names, tags, attributes
 )
 
@@ -249,10 +214,10 @@ composition = sa.Table(
 mailing = sa.Table(
     "mailing",
     metadata,
-    sa.Column("id", _Id, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("edition", sa.Text, nullable=False, index=True),
     sa.Column("title", sa.Text, nullable=False),
-    sa.Column("list_id", _Id, sa.ForeignKey("list.id"), nullable=False),
+    sa.Column("list_id", Id, sa.ForeignKey("list.id"), nullable=False),
     sa.Column("where_source", sa.Text),
     sa.Column("digest", sa.Text, sa.ForeignKey("composition.digest"), nullable=False),
     sa.Column("sender", sa.Text, nullable=False),
@@ -262,8 +227,8 @@ mailing = sa.Table(
     sa.Column("holds_until", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
-    _one_of("state", MailingState),
-    sa.Column("recipients_of", _Id),  # a correction: only to those who had this mailing
+    one_of("state", MailingState),
+    sa.Column("recipients_of", Id),  # a correction: only to those who had this mailing
     sa.Column("recipients_state", sa.Text),  # and in which state their delivery was
     sa.Column("paused_because", sa.Text),
     sqlite_autoincrement=True,  # files, links and Message-IDs carry the id: it never names two mailings
@@ -274,17 +239,17 @@ _HELD_FOR_EDITION = f"state NOT IN ({', '.join(repr(str(state)) for state in NEV
 delivery = sa.Table(
     "delivery",
     metadata,
-    sa.Column("id", _Id, primary_key=True),
-    sa.Column("mailing_id", _Id, sa.ForeignKey("mailing.id"), nullable=False),
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("mailing_id", Id, sa.ForeignKey("mailing.id"), nullable=False),
     sa.Column("edition", sa.Text, nullable=False),
-    sa.Column("subscriber_id", _Id, sa.ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
+    sa.Column("subscriber_id", Id, sa.ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("worker", sa.Text),
     sa.Column("message_id", sa.Text),
     sa.Column("claimed_at", UtcTime),
     sa.Column("answered_at", UtcTime),
-    _one_of("state", DeliveryState),
+    one_of("state", DeliveryState),
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),  # that ended without an answer for good
     sa.Column("next_try", UtcTime),
     sa.Column("address_hash", sa.LargeBinary(32)),  # of the address when it was claimed; people move, merge and leave
