@@ -14,21 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.errors import DatabaseError, Finding, ListNotFoundError, UsageError
+from newsletter.errors import DatabaseError, Finding, ListNotFoundError
 from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
+    from newsletter.access import Access
     from newsletter.audience.privacy import Erased, Handed
     from newsletter.audience.subscribers import Subscriber
+    from newsletter.backups import Backups
     from newsletter.certificates import Certificates
-    from newsletter.database.backup import Backup
     from newsletter.database.connection import Database
     from newsletter.doctor.doctor import Doctor
+    from newsletter.forms import Forms
     from newsletter.imports import Imports
+    from newsletter.letters import Letters
     from newsletter.mailings import Mailings
     from newsletter.people import People
+    from newsletter.publications import Publications
+    from newsletter.readers import Readers
     from newsletter.rendering.composition import Composition
+    from newsletter.returns import Returns
     from newsletter.sending.building import Built
+    from newsletter.sign_ups import SignUps
     from newsletter.trials import Trials
 
 
@@ -53,6 +60,7 @@ class Newsletter:
     def __init__(self, project: Project, clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)) -> None:
         self.project = project
         self._clock = clock
+        self._kept: Database | None = None
 
     @classmethod
     def open(cls, directory: Path | None = None, environ: Mapping[str, str] | None = None) -> "Newsletter":
@@ -63,6 +71,10 @@ class Newsletter:
             ConfigError: Its settings cannot be used.
         """
         return cls(open_project(directory, os.environ if environ is None else environ))
+
+    def now(self) -> dt.datetime:
+        """The time by this project's clock."""
+        return self._clock()
 
     # Editions
 
@@ -170,6 +182,69 @@ class Newsletter:
 
         return Doctor(self.project, self._clock)
 
+    @property
+    def sign_ups(self) -> "SignUps":
+        """Everything that happens when somebody signs up."""
+        from newsletter.sign_ups import SignUps
+
+        return SignUps(self.project, self.database, self._clock)
+
+    @property
+    def readers(self) -> "Readers":
+        """Everything that readers do themselves by the links in their messages."""
+        from newsletter.readers import Readers
+
+        return Readers(self.project, self.database, self._clock, self.erase_person)
+
+    @property
+    def publications(self) -> "Publications":
+        """The editions on the web."""
+        from newsletter.publications import Publications
+
+        return Publications(self.project, self.database, self._clock)
+
+    @property
+    def forms(self) -> "Forms":
+        """The project's forms, and what they took."""
+        from newsletter.forms import Forms
+
+        return Forms(self.project, self.database, self._clock)
+
+    @property
+    def returns(self) -> "Returns":
+        """What came back about messages: events, bounces, complaints, and reports made of them."""
+        from newsletter.returns import Returns
+
+        return Returns(self.project, self.database, self._clock)
+
+    @property
+    def access(self) -> "Access":
+        """Other programs: the tokens that they come with, and the webhooks that tell them."""
+        from newsletter.access import Access
+
+        return Access(self.project, self.database, self._clock)
+
+    @property
+    def letters(self) -> "Letters":
+        """Single messages: links to confirm, to see one's data; what forms took, to the team."""
+        from newsletter.letters import Letters
+
+        return Letters(self.project, self.database, self._clock)
+
+    @contextlib.contextmanager
+    def kept_open(self) -> "Iterator[None]":
+        """Keep the database open meanwhile, for a server that asks often.
+
+        Raises:
+            DatabaseError: As for `database`.
+        """
+        with self.database() as database:
+            self._kept = database
+            try:
+                yield
+            finally:
+                self._kept = None
+
     @contextlib.contextmanager
     def database(self) -> "Iterator[Database]":
         """The project's database, open, with the project's lists in it.
@@ -182,6 +257,9 @@ class Newsletter:
                 "A restore is under way, or was broken off before its end. If it is not running any more, run it "
                 "again:  newsletter restore FILE --yes"
             )
+        if self._kept is not None:
+            yield self._kept
+            return
         with self._any_database() as database:
             yield database
 
@@ -253,6 +331,15 @@ class Newsletter:
         )
         return dataclasses.replace(done, remains=(*still, *done.remains))
 
+    def expire(self) -> None:
+        """Let go what was kept long enough: unconfirmed sign-ups, entries of forms, words of mail servers."""
+        from newsletter.audience.privacy import expire_pending
+
+        with self.database() as database:
+            expire_pending(database, now=self._clock())
+        for room in (self.sign_ups, self.forms, self.returns, self.letters, self.access):
+            room.expire()
+
     def _forget(self, messages: "Sequence[Handed]") -> list[str]:
         """Delete the files that the outbox keeps of these messages."""
         from newsletter.sending.senders.outbox import OutboxSender
@@ -263,64 +350,12 @@ class Newsletter:
         gone = [outbox.forget(Origin(each.mailing, each.edition, each.created_at), each.delivery) for each in mine]
         return [str(path) for path in gone if path is not None]
 
-    # Backups
+    @property
+    def backups(self) -> "Backups":
+        """Backups of the database, and how they are brought back."""
+        from newsletter.backups import Backups
 
-    def backup(self, path: Path) -> "Backup":
-        """Write all that the database holds into a file, encrypted where there is a passphrase.
-
-        Raises:
-            DatabaseError: There is such a file already, or it cannot be written.
-        """
-        from newsletter.database.backup import write_backup
-
-        secret, passphrase = self.project.secret_key(), self.project.backup_passphrase
-        with self.database() as database:
-            return write_backup(database, path, secret=secret, passphrase=passphrase, now=self._clock())
-
-    def restore(self, path: Path, *, replace: bool = False) -> "tuple[Backup, Path | None]":
-        """Bring back what a backup holds; says what, and where that is which was there before.
-
-        Raises:
-            UsageError: There are people already, and nobody said that they may be replaced.
-            DatabaseError: The backup cannot be used; nothing was changed.
-            ConfigError: The backup belongs to another secret key.
-        """
-        from newsletter.database.backup import fingerprint, is_empty, read_backup, restore_backup, write_backup
-        from newsletter.sending.presence import alone
-
-        passphrase, now = self.project.backup_passphrase, self._clock()
-        found = read_backup(path, passphrase=passphrase)
-        secret = self.project.secret_key()
-        broken_off = self.project.restoring  # then the database may be of another key already, and was kept aside
-        same = found.fingerprint == fingerprint(secret)
-        with self._any_database() as database, alone(database):
-            empty = is_empty(database)
-            if not empty and not replace:
-                raise UsageError(
-                    "There are people or mailings in the database already, and nothing was changed. "
-                    "To put the backup in their place, say --yes: what is there now is kept in a file."
-                )
-            if not same:
-                self.project.check_key_can_change(known=found.secret is not None)
-            aside = None
-            if not empty and not broken_off:
-                aside = self.project.root / "subscribers" / f"before-restore-{now:%Y%m%d-%H%M%S-%f}.backup"
-                aside.parent.mkdir(mode=0o700, exist_ok=True)
-                write_backup(database, aside, secret=secret, passphrase=passphrase, now=now)
-            if not same and found.secret is not None:
-                self.project.expect_key(found.secret)
-            try:
-                restored = restore_backup(database, path, passphrase=passphrase, same_key=same and not broken_off)
-            except Exception as error:
-                # Only a server that goes away during the commit leaves it open whether it happened.
-                if not broken_off and not getattr(error.__cause__, "connection_invalidated", False):
-                    self.project.expect_no_key()
-                raise
-            if same:
-                self.project.expect_no_key()
-            else:
-                self.project.take_key()
-            return restored, aside
+        return Backups(self.project, self.database, self._any_database, self._clock)
 
     def list_title(self, slug: str) -> str:
         """A list's name for people.

@@ -110,6 +110,11 @@ class Project:
         return self.environ.get("NEWSLETTER_SMTP_PASSWORD") or None
 
     @property
+    def imap_password(self) -> str | None:
+        """The password for the mailbox that bounces come back to; only ever from the environment."""
+        return self.environ.get("NEWSLETTER_IMAP_PASSWORD") or None
+
+    @property
     def backup_passphrase(self) -> str | None:
         """What encrypts backups, if anything does; only ever from the environment."""
         return self.environ.get("NEWSLETTER_BACKUP_PASSPHRASE") or None

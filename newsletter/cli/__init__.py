@@ -9,7 +9,20 @@ from typing import Annotated, Final
 
 import typer
 
-from newsletter.cli import backup, doctor, editions, mailings, project, rehearse, send, subscribers, test, why, worker
+from newsletter.cli import (
+    backup,
+    doctor,
+    editions,
+    mailings,
+    project,
+    rehearse,
+    send,
+    serve,
+    subscribers,
+    test,
+    why,
+    worker,
+)
 from newsletter.errors import (
     AddressError,
     ConfigError,
@@ -74,6 +87,7 @@ subscribers.register(app)
 backup.register(app)
 why.register(app)
 doctor.register(app)
+serve.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

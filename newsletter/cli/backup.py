@@ -26,7 +26,7 @@ def backup(
     """
     from newsletter.app import Newsletter
 
-    made = Newsletter.open(project).backup(file)
+    made = Newsletter.open(project).backups.write(file)
     if json_:
         print_json({"file": str(file), "encrypted": made.encrypted, "secret_key": made.encrypted, "rows": made.rows})
         return
@@ -54,7 +54,7 @@ def restore(
     """Bring back what a backup holds, all of it or nothing. What was there before is kept in a file beside it."""
     from newsletter.app import Newsletter
 
-    restored, aside = Newsletter.open(project).restore(file, replace=yes)
+    restored, aside = Newsletter.open(project).backups.restore(file, replace=yes)
     if json_:
         print_json({"file": str(file), "rows": restored.rows, "before": None if aside is None else str(aside)})
         return

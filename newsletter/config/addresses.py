@@ -71,6 +71,15 @@ def _service_url(value: str) -> str:
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
+def _origin(value: str) -> str:
+    """A web site as browsers name it (RFC 6454): scheme, host, port, and nothing after it."""
+    text = _service_url(value)
+    if urlsplit(text).path:
+        fix = f"Write {text[: text.index('/', 8)]}"
+        raise refuse(f": {shown(value)} is a page, and not a whole web site.", fix)
+    return text
+
+
 def _link(value: str) -> str:
     """The address of a link that readers see: https, http, mailto or tel, whole."""
     text = value.strip()
@@ -158,6 +167,8 @@ def _database_url(value: str) -> str:
 
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 """Where a service answers: no slash at the end, host in ASCII."""
+Origin = Annotated[str, AfterValidator(_origin)]
+"""A web site: scheme, host and port."""
 LinkUrl = Annotated[str, AfterValidator(_link)]
 """The address of a link that readers see."""
 MailboxText = Annotated[str, AfterValidator(_mailbox)]

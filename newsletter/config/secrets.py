@@ -8,7 +8,12 @@ from urllib.parse import urlsplit
 from newsletter.config.places import Path, Places
 from newsletter.errors import Finding
 
-SECRETS: Final = ("NEWSLETTER_SECRET_KEY", "NEWSLETTER_SMTP_PASSWORD", "NEWSLETTER_BACKUP_PASSPHRASE")
+SECRETS: Final = (
+    "NEWSLETTER_SECRET_KEY",
+    "NEWSLETTER_SMTP_PASSWORD",
+    "NEWSLETTER_BACKUP_PASSPHRASE",
+    "NEWSLETTER_IMAP_PASSWORD",
+)
 """Variables that hold secrets and are no settings; SENDGRID_API_KEY is one more."""
 
 _NAMES: Final = re.compile(
@@ -30,6 +35,8 @@ def secret_in(key: str, around: str) -> str | None:
         return None
     if "sendgrid" in around.lower() or re.search(r"api_?key", key, re.IGNORECASE):
         return "SENDGRID_API_KEY"
+    if "mailbox" in around.lower() or "imap" in around.lower():
+        return "NEWSLETTER_IMAP_PASSWORD"
     if "smtp" in around.lower() or re.match(r"pass|pwd", key, re.IGNORECASE):
         return "NEWSLETTER_SMTP_PASSWORD"
     return "NEWSLETTER_SECRET_KEY"

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from newsletter.config.addresses import (
     BouncesAddress,
@@ -13,10 +13,13 @@ from newsletter.config.addresses import (
     HostName,
     LinkUrl,
     MailboxText,
+    Origin,
     ServiceUrl,
     is_loopback,
 )
+from newsletter.config.pages import FeedbackTable, FormTable, WebTable
 from newsletter.config.places import Places
+from newsletter.config.table import Table
 from newsletter.config.values import (
     FONT_STACKS,
     AsTuple,
@@ -41,12 +44,6 @@ from newsletter.config.values import (
     refuse,
 )
 from newsletter.errors import Finding, Severity
-
-
-class Table(BaseModel):
-    """A table of newsletter.toml: nothing in it may be unknown, and it stays as it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_alias=True, validate_by_name=False)
 
 
 def _same_as_name(validated: dict[str, Any]) -> str:
@@ -147,6 +144,10 @@ class MailingList(Table):
     """What one gets, and how often."""
     opt_in: Literal["double", "single"] = "double"
     """Whether an address counts only once its owner has confirmed it."""
+    sign_up: bool = False
+    """Whether anybody may sign up on the public pages."""
+    embed_on: Annotated[tuple[Origin, ...], AsTuple] = ()
+    """Other web sites whose pages may hold the sign-up form."""
 
 
 class DatabaseTable(Table):
@@ -265,11 +266,15 @@ class Settings(Table):
     sending: Sending = Sending()
     sender: SenderTable = SenderTable()
     dkim: Dkim | None = None
-    checks: dict[RuleName, Literal["must fix", "should fix", "good to know", "off"]] = {}
+    web: WebTable = WebTable()
+    feedback: FeedbackTable = FeedbackTable()
+    forms: dict[Slug, FormTable] = Field(default_factory=dict)
+    """Forms on the public pages."""
+    checks: dict[RuleName, Literal["must fix", "should fix", "good to know", "off"]] = Field(default_factory=dict)
     """For a rule, how much it matters here."""
-    glossary: dict[Line, Lines] = {}
+    glossary: dict[Line, Lines] = Field(default_factory=dict)
     """Words of the field, and what they mean."""
-    segments: dict[Slug, Segment] = {}
+    segments: dict[Slug, Segment] = Field(default_factory=dict)
     """Named expressions over subscribers."""
 
     _places: Places = PrivateAttr(default_factory=Places)

@@ -1,5 +1,6 @@
 """The kinds of values that settings hold, each read strictly and refused in words that say what to write instead."""
 
+import base64
 import datetime as dt
 import re
 import unicodedata
@@ -122,6 +123,34 @@ def _hold(value: object) -> object:
     if hold > LONGEST_HOLD:
         raise refuse("is longer than 7 days.", "Send later with --at instead.", "duration")
     return hold
+
+
+def _span(value: object) -> object:
+    """A length of time in days or longer units, from an hour to ten years."""
+    if isinstance(value, dt.timedelta):
+        return value
+    try:
+        span = parse_duration(str(value))
+    except ValueError as error:
+        what, _, fix = str(error).partition(". ")
+        raise refuse(f": {what}.", fix.replace("60 s, 2 min or 1 h", "90 days"), "duration") from None
+    if not dt.timedelta(hours=1) <= span <= dt.timedelta(days=3660):
+        raise refuse("is shorter than an hour, or longer than ten years.", "Write it like 90 days.", "duration")
+    return span
+
+
+def _public_key(value: str) -> str:
+    """An ECDSA key as SendGrid shows it: Base64 of its SubjectPublicKeyInfo (RFC 5480), without lines around it."""
+    text = "".join(line for line in value.split() if line)
+    text = re.sub(r"-----(?:BEGIN|END)PUBLICKEY-----", "", text)
+    fix = "Copy it from Settings, Mail Settings, Event Webhook, Signature Verification."
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise refuse(" is not a public key.", fix) from None
+    if not 80 <= len(raw) <= 200:
+        raise refuse(" is not a public key of this kind.", fix)
+    return text
 
 
 def _rate(value: object) -> float:
@@ -288,6 +317,12 @@ Segment = Annotated[str, AfterValidator(_segment)]
 """An expression over subscribers."""
 Hold = Annotated[dt.timedelta, BeforeValidator(_hold)]
 """A length of time, at most 7 days."""
+Span = Annotated[dt.timedelta, BeforeValidator(_span)]
+"""A length of time from an hour to ten years."""
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+"""An ECDSA public key in Base64."""
+FieldName = Annotated[str, AfterValidator(_name_pattern(r"[a-z][a-z0-9_]{0,39}", "first_name"))]
+"""Small letters, digits and underscores."""
 Rate = Annotated[float, BeforeValidator(_rate)]
 """Messages per second."""
 SenderKind = Annotated[str, AfterValidator(_name_pattern(r"[a-z][a-z0-9_-]{0,49}", "outbox"))]

@@ -13,7 +13,7 @@ from newsletter.config.addresses import MailboxText
 from newsletter.config.nearest import nearest
 from newsletter.config.places import Places
 from newsletter.config.problems import explain
-from newsletter.config.settings import Table
+from newsletter.config.table import Table
 from newsletter.config.toml import LARGEST, read_toml
 from newsletter.config.values import AsTuple, Language, OptionalLine, Slug, refuse, shown
 from newsletter.errors import ConfigError, UsageError

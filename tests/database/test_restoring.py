@@ -43,10 +43,10 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def test_an_encrypted_backup_brings_its_key_to_a_new_project(filled: Path, tmp_path: Path) -> None:
-    opened(filled, PASSPHRASE).backup(tmp_path / "all.backup")
+    opened(filled, PASSPHRASE).backups.write(tmp_path / "all.backup")
     new = opened(tmp_path / "new", PASSPHRASE)
     before = new.project.secret_key()
-    restored, aside = new.restore(tmp_path / "all.backup")
+    restored, aside = new.backups.restore(tmp_path / "all.backup")
     assert (restored.people, aside) == (12, None)
     assert new.project.secret_key() == opened(filled).project.secret_key() != before
     kept = new.project.root / "subscribers" / "secret.key.before-restore"
@@ -55,22 +55,22 @@ def test_an_encrypted_backup_brings_its_key_to_a_new_project(filled: Path, tmp_p
 
 
 def test_a_backup_of_another_key_without_it_is_refused(filled: Path, tmp_path: Path) -> None:
-    opened(filled).backup(tmp_path / "plain.backup")
-    opened(filled, PASSPHRASE).backup(tmp_path / "sealed.backup")
+    opened(filled).backups.write(tmp_path / "plain.backup")
+    opened(filled, PASSPHRASE).backups.write(tmp_path / "sealed.backup")
     with pytest.raises(ConfigError, match="another secret key"):
-        opened(tmp_path / "new").restore(tmp_path / "plain.backup")
+        opened(tmp_path / "new").backups.restore(tmp_path / "plain.backup")
     fixed = opened(tmp_path / "new", PASSPHRASE | {"NEWSLETTER_SECRET_KEY": "k" * 40})
     with pytest.raises(ConfigError, match="another secret key"):
-        fixed.restore(tmp_path / "sealed.backup")
+        fixed.backups.restore(tmp_path / "sealed.backup")
     assert [standing.mailable for standing in fixed.lists()] == [0]
 
 
 def test_people_are_replaced_only_when_somebody_says_so_and_are_kept_in_a_file(filled: Path, tmp_path: Path) -> None:
     newsletter = opened(filled)
-    newsletter.backup(tmp_path / "all.backup")
+    newsletter.backups.write(tmp_path / "all.backup")
     with pytest.raises(UsageError, match="--yes"):
-        newsletter.restore(tmp_path / "all.backup")
-    _, aside = newsletter.restore(tmp_path / "all.backup", replace=True)
+        newsletter.backups.restore(tmp_path / "all.backup")
+    _, aside = newsletter.backups.restore(tmp_path / "all.backup", replace=True)
     assert aside is not None
     assert aside.stat().st_mode & 0o777 == 0o600
     assert read_backup(aside, passphrase=None).people == 12
@@ -101,9 +101,9 @@ def test_killed_at_any_step_a_restore_happened_or_not_and_the_next_command_says_
     ours = tmp_path / "ours"
     passphrase = PASSPHRASE if kind == "another key" else {}
     environ = {**os.environ, **passphrase, "NEWSLETTER_DATABASE__URL": database_url}
-    add(ours, environ, "old").backup(tmp_path / "old.backup")
+    add(ours, environ, "old").backups.write(tmp_path / "old.backup")
     made = add(ours if kind == "same key" else tmp_path / "theirs", passphrase, "new")  # in a database of its own
-    made.backup(tmp_path / "new.backup")
+    made.backups.write(tmp_path / "new.backup")
     keys = {"old": opened(ours, environ).project.secret_key(), "new": made.project.secret_key()}
     assert (keys["old"] == keys["new"]) is (kind == "same key")
     seed = random.randrange(1_000_000)

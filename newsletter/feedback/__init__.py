@@ -1,0 +1,1 @@
+"""What came back about messages, whoever told it, and what follows from it."""

@@ -1,0 +1,10 @@
+"""Signing up: the page, and forms on other web sites."""
+
+from fastapi import APIRouter
+
+from newsletter.web.public.site import Site
+
+
+def router(site: Site) -> APIRouter:  # noqa: ARG001 - stands here until its pages do
+    """The routes."""
+    return APIRouter()

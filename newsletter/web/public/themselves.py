@@ -1,0 +1,10 @@
+"""What a reader sees of what is held about them, takes along, or has deleted."""
+
+from fastapi import APIRouter
+
+from newsletter.web.public.site import Site
+
+
+def router(site: Site) -> APIRouter:  # noqa: ARG001 - stands here until its pages do
+    """The routes."""
+    return APIRouter()
