@@ -82,7 +82,8 @@ def write_letter(  # noqa: PLR0913 who gets what, and what it is made of
         "created_at": now,
         "next_try": now,
     }
-    return connection.execute(sa.insert(letter).values(values).returning(letter.c.id)).scalar_one()
+    made: int = connection.execute(sa.insert(letter).values(values).returning(letter.c.id)).scalar_one()
+    return made
 
 
 def may_have(
