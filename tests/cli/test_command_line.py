@@ -43,10 +43,8 @@ def test_every_option_is_explained_and_every_report_has_json(path: tuple[str, ..
         ("schema",),
         ("new",),
         ("subscribers", "export"),
-        (
-            "worker",
-            "serve",
-        ),
+        ("worker",),
+        ("serve",),
     }:  # they report nothing, or are JSON already
         assert "json_" in parameters
 
