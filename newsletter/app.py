@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import difflib
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from newsletter.audience.privacy import Erased, Handed
     from newsletter.audience.subscribers import Subscriber
     from newsletter.backups import Backups
+    from newsletter.bounces import Bounces
     from newsletter.certificates import Certificates
     from newsletter.database.connection import Database
     from newsletter.doctor.doctor import Doctor
@@ -218,13 +220,20 @@ class Newsletter:
         return Returns(self.project, self.database, self._clock)
 
     @property
+    def bounces(self) -> "Bounces":
+        """What came back by mail."""
+        from newsletter.bounces import Bounces
+
+        return Bounces(self.project, self.database, self._clock)
+
+    @property
     def access(self) -> "Access":
         """Other programs: the tokens that they come with, and the webhooks that tell them."""
         from newsletter.access import Access
 
         return Access(self.project, self.database, self._clock)
 
-    @property
+    @functools.cached_property
     def letters(self) -> "Letters":
         """Single messages: links to confirm, to see one's data; what forms took, to the team."""
         from newsletter.letters import Letters
@@ -276,6 +285,17 @@ class Newsletter:
                     ensure_lists(connection, self.project.settings.lists)
             yield database
 
+    def reach_database(self) -> None:
+        """See that the database answers.
+
+        Raises:
+            DatabaseError: It does not.
+        """
+        from newsletter.audience.lists import lacks_lists
+
+        with self.database() as database, database.read() as connection:
+            lacks_lists(connection, self.project.settings.lists)
+
     def lists(self) -> list[ListStanding]:
         """The project's lists."""
         from newsletter.audience.lists import count_people
@@ -319,6 +339,7 @@ class Newsletter:
         from newsletter.audience.privacy import erase, expire_pending, files_with
 
         now = self._clock()
+        letters = self._forget_letters(email)
         with self.database() as database:
             expire_pending(database, now=now)
             done = erase(database, email, secret=self.project.secret_key(), now=now, forget=self._forget)
@@ -329,7 +350,7 @@ class Newsletter:
             f"{path.relative_to(self.project.root)} still holds this address: delete the line, or the file."
             for path in here
         )
-        return dataclasses.replace(done, remains=(*still, *done.remains))
+        return dataclasses.replace(done, removed=(*letters, *done.removed), remains=(*still, *done.remains))
 
     def expire(self) -> None:
         """Let go what was kept long enough: unconfirmed sign-ups, entries of forms, words of mail servers."""
@@ -349,6 +370,13 @@ class Newsletter:
         mine = [message for message in messages if message.sender == outbox.kind]
         gone = [outbox.forget(Origin(each.mailing, each.edition, each.created_at), each.delivery) for each in mine]
         return [str(path) for path in gone if path is not None]
+
+    def _forget_letters(self, email: str) -> list[str]:
+        """Delete the files that the outbox keeps of letters to an address, or of what its owner wrote into forms."""
+        from newsletter.audience.subscribers import read_address
+        from newsletter.sending.senders.outbox import OutboxSender
+
+        return [str(path) for path in OutboxSender.open(self.project).forget_letters(read_address(email).key)]
 
     @property
     def backups(self) -> "Backups":

@@ -17,6 +17,17 @@
         ListNotFoundError         also LookupError
         SubscriberNotFoundError   also LookupError
         AddressError              also ValueError
+      FormNotFoundError           also LookupError
+      EntryNotFoundError          also LookupError
+      AccessError                 another program may not come in, or cannot be called
+        AccessRefusedError        its token is wrong, has expired or was revoked
+        TooManyAttemptsError      too many wrong tokens came from its network
+      FeedbackError               what somebody reports about messages cannot be taken
+        ReportUnexpectedError     no key is set by which it could be believed
+        ReportForgedError         it is not signed by whom it says, or too old
+        ReportMisreadError        also ValueError
+        MailboxError              what came back by mail cannot be read
+      ServeError                  the web pages cannot be served here
       DatabaseError
         DatabaseUnavailableError  it is busy, full or away: the same may work later
       SendError
@@ -181,6 +192,58 @@ class SubscriberNotFoundError(AudienceError, LookupError):
 
 class AddressError(AudienceError, ValueError):
     """That is not an email address that can be mailed."""
+
+
+class FormNotFoundError(NewsletterError, LookupError):
+    """There is no form of that name."""
+
+
+class EntryNotFoundError(NewsletterError, LookupError):
+    """A form has no entry with that number."""
+
+
+class AccessError(NewsletterError):
+    """Another program may not come in, or cannot be called."""
+
+
+class AccessRefusedError(AccessError):
+    """The token is wrong, has expired or was revoked; which of these is not said."""
+
+
+class TooManyAttemptsError(AccessError):
+    """Too many wrong tokens came from one network.
+
+    Attributes:
+        wait: Seconds after which it may be tried again.
+    """
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class FeedbackError(NewsletterError):
+    """What somebody reports about messages cannot be taken."""
+
+
+class ReportUnexpectedError(FeedbackError):
+    """Nobody is expected to report anything: no key is set by which it could be believed."""
+
+
+class ReportForgedError(FeedbackError):
+    """The report is not signed by whom it says, or is too old."""
+
+
+class ReportMisreadError(FeedbackError, ValueError):
+    """The report is signed, and is not made as such reports are."""
+
+
+class MailboxError(FeedbackError):
+    """The mailbox, or the folder, that messages come back to cannot be read."""
+
+
+class ServeError(NewsletterError):
+    """The web pages cannot be served here."""
 
 
 class DatabaseError(NewsletterError):

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from newsletter.errors import EditionInvalidError, Finding, SendError, Severity, UsageError
+from newsletter.errors import DatabaseError, EditionInvalidError, Finding, SendError, Severity, UsageError
 from newsletter.project import Project
 
 if TYPE_CHECKING:
@@ -217,6 +217,13 @@ class Mailings:
                 found = list_mailings(connection)
             return [report(database, mailing.id) for mailing in found]
 
+    def listed(self) -> "list[Mailing]":
+        """All mailings, newest first, without counting their deliveries."""
+        from newsletter.sending.mailings import list_mailings
+
+        with self._database() as database, database.read() as connection:
+            return list_mailings(connection)
+
     def unknowns(self, mailing: int) -> "list[Doubt]":
         """The deliveries of a mailing of which nobody knows whether they left.
 
@@ -266,6 +273,7 @@ class Mailings:
             EditionInvalidError: Something must be fixed first.
             MailingNotFoundError: There is no mailing to correct.
         """
+        from newsletter.rendering.article import web_page
         from newsletter.sending.mailings import read_mailing
         from newsletter.sending.orders import Order
 
@@ -286,6 +294,7 @@ class Mailings:
         composition, findings = self._compose(wish.edition)
         if must := [finding for finding in findings if finding.severity is Severity.MUST_FIX]:
             raise EditionInvalidError(findings=must)
+        article, pictures = web_page(composition, self._project)
         return Order(
             edition=wish.edition,
             title=composition.title,
@@ -297,6 +306,8 @@ class Mailings:
             at=wish.at,
             recipients_of=wish.recipients_of,
             recipients_state=wish.recipients_state,
+            article=None if article is None else article.dump(),
+            pictures=pictures,
         )
 
     @contextlib.contextmanager
@@ -319,6 +330,15 @@ class Mailings:
                 stop=stop,
                 progress=progress,
             )
+        if settings.sender.kind == "smtp":
+            self._follow_refusals(database)
+
+    def _follow_refusals(self, database: "Database") -> None:
+        """Give up the addresses that mail servers said do not exist; what cannot be written now is taken next time."""
+        from newsletter.feedback.refusals import follow_refusals
+
+        with contextlib.suppress(DatabaseError), database.write() as connection:
+            follow_refusals(connection, settings=self._project.settings.feedback, now=self._clock())
 
     def _writer(self, sender: "Sender", mailing: "Mailing", stored: bytes) -> "Writer":
         from newsletter.rendering.composition import Composition

@@ -115,7 +115,9 @@ class Trials:
         tell: Callable[[Sequence[Finding]], None] = lambda _: None,
         progress: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> Trial:
-        """Send an edition as it is to those who are to look at it; nothing is written down, and nobody else gets it.
+        """Send an edition as it is to those who are to look at it; nobody else gets it.
+
+        Nothing is written down, but the pictures that such a message fetches from the web.
 
         Args:
             slug: The edition.
@@ -132,6 +134,7 @@ class Trials:
             SenderUnavailableError: The sender does not work now; nothing was sent.
         """
         from newsletter.audience.lists import find_list
+        from newsletter.sending.publishing import keep_pictures
         from newsletter.sending.senders import open_sender
         from newsletter.sending.senders.protocol import Origin
         from newsletter.sending.testing import TrialWriter, read_addressees, send_tests, trial_number
@@ -151,6 +154,9 @@ class Trials:
             if not addressees:
                 raise UsageError("Say where the test goes:  --to you@example.org")
             views, variants, unseen = self._views(slug, composition, order, database)
+            if not composition.embedded:  # so that the test shows them
+                with database.write() as connection:
+                    keep_pictures(connection, composition.pictures)
         findings = (*findings, *unseen)
         tell(findings)
         now = self._clock()

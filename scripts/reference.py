@@ -1,11 +1,12 @@
-"""Writes docs/reference/commands.md and settings.md from the code, so that they cannot say anything else.
+"""Writes docs/reference/commands.md, settings.md and api.md from the code, so that they cannot say anything else.
 
-Run it after changing a command or a setting: `.venv/bin/python scripts/reference.py`. A test compares.
+Run it after changing a command, a setting or the API: `.venv/bin/python scripts/reference.py`. A test compares.
 """
 
 import ast
 import inspect
 import itertools
+import tempfile
 import textwrap
 import types
 import typing
@@ -17,8 +18,11 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from newsletter.app import Newsletter
 from newsletter.cli import app
 from newsletter.config.settings import Settings
+from newsletter.web.public.api import describe
+from newsletter.web.public.site import Site
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -34,6 +38,34 @@ A project is a folder with a `newsletter.toml`. Whatever is left out has the def
 overrides any key: `NEWSLETTER_SENDING__HOLD="2 min"` stands for `hold` in `[sending]`. Passwords and keys
 (`NEWSLETTER_SECRET_KEY`, `NEWSLETTER_SMTP_PASSWORD`, `SENDGRID_API_KEY`) never stand in the file. This page is written
 from the code.
+"""
+
+
+API = """# The API
+
+{about}
+
+The same for programs, as OpenAPI 3.1: `/api/openapi.json`. How to let a program in:
+[let-programs-in.md](../how-to/let-programs-in.md). This page is written from the code.
+
+Every request may also be answered with one of these, and a [Problem](#problem):
+
+{always}
+
+## Scopes
+
+{scopes}
+"""
+
+PROJECT = """[newsletter]
+name = "Example"
+organisation = "Example"
+base_url = "https://news.example.org"
+[identity]
+from = "Example <news@example.org>"
+postal_address = "1 Example Street"
+[lists.example]
+title = "Example"
 """
 
 
@@ -140,8 +172,84 @@ def _default(info: FieldInfo) -> str:
     return f" (`{int(seconds())} s`)" if seconds else f" (`{default}`)"
 
 
+def api() -> str:
+    """The page about the API."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "newsletter.toml").write_text(PROJECT, encoding="utf-8")
+        described = describe(Site(Newsletter.open(Path(folder), {})))
+    operations = [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    always = set.intersection(*(set(operation["responses"]) for _, operation in operations)) - {"200"}
+    scopes = described["components"]["securitySchemes"]["token"]["description"].partition("\n\n")[2]
+    said = {status: answer["description"] for _, each in operations for status, answer in each["responses"].items()}
+    lines = [
+        API.format(
+            about="\n".join(textwrap.wrap(described["info"]["description"], 118)),
+            always="\n".join(f"- {status}: {said[status]}" for status in sorted(always)),
+            scopes=scopes,
+        )
+    ]
+    for name, operation in operations:
+        lines += _operation(name, operation, always)
+    lines.append("## Objects\n")
+    for name, schema in sorted(described["components"]["schemas"].items()):
+        lines.append(f"### {name}\n\n{_one_line(schema.get('description'))}\n")
+        needed = schema.get("required", ())
+        for field, value in schema.get("properties", {}).items():
+            lines.append(_entry(field, value, " (must be given)" if field in needed else ""))
+        if "enum" in schema:
+            lines.append(f"One of {_kind(schema)}.")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _operation(name: str, operation: dict[str, Any], always: set[str]) -> Iterator[str]:
+    yield f"## {name}\n\n{operation['description']}\n"
+    for parameter in operation.get("parameters", ()):
+        yield _entry(parameter["name"], {"description": parameter.get("description", ""), **parameter["schema"]}, "")
+    if sent := operation.get("requestBody"):
+        yield f"- sent: {_kind(sent['content']['application/json']['schema'])}"
+    for status, answer in sorted(operation["responses"].items()):
+        if status not in always:
+            kind = "" if status >= "400" else _kind(answer["content"]["application/json"]["schema"])
+            about = "" if answer["description"] == "Successful Response" else answer["description"]
+            yield f"- {status}: {'. '.join(filter(None, (kind, about)))}"
+    yield ""
+
+
+def _entry(name: str, schema: dict[str, Any], needed: str) -> str:
+    default = schema.get("default")
+    shown = "" if default in (None, [], {}, "") else f", `{default}` if not given"
+    about = _one_line(schema.get("description"))
+    return f"- `{name}`{needed}: {_kind(schema)}{shown}{'. ' + about if about else ''}"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """What may stand there, in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_kind(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = str(schema.get("type", "anything"))
+    if kind == "array":
+        return f"list of {_kind(schema['items'])}"
+    bounds = [
+        f"{word} {schema[key]}"
+        for key, word in (("minimum", "from"), ("maximum", "to"), ("maxLength", "up to"), ("format", "as"))
+        if key in schema and schema[key] != 2**63 - 1
+    ]
+    return " ".join([kind, *bounds])
+
+
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
+    (REFERENCE / "api.md").write_text(api(), encoding="utf-8")
     (REFERENCE / "commands.md").write_text(commands(), encoding="utf-8")
     (REFERENCE / "settings.md").write_text(settings(), encoding="utf-8")
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from newsletter.audience.merged import remember
 from newsletter.audience.subscribers import (
     Change,
     Details,
@@ -181,8 +182,9 @@ def find_both(connection: sa.Connection, gone: str, kept: str) -> tuple[Subscrib
 def merge(connection: sa.Connection, gone: Subscriber, kept: Subscriber) -> None:
     """Make two persons one: `kept` gets what it lacks of `gone`, who is no more afterwards.
 
-    On every list the more cautious status wins, and so does a suppression. Consent records are copied, since none may
-    be changed. The deliveries must have been moved before (`newsletter.sending.merging`).
+    On every list the more cautious status wins, and so does a suppression; of two pauses the later. Consent records are
+    copied, since none may be changed. Links in messages to `gone` mean `kept` from now on. The deliveries must have
+    been moved before (`newsletter.sending.merging`).
     """
     filled: dict[str, object] = {
         field.name: getattr(gone, field.name)
@@ -191,6 +193,8 @@ def merge(connection: sa.Connection, gone: Subscriber, kept: Subscriber) -> None
     }
     filled["joined"] = min(gone.joined, kept.joined)
     filled["attributes"] = {**gone.attributes, **kept.attributes}
+    pauses = sa.select(sa.func.max(subscriber.c.paused_until)).where(subscriber.c.id.in_([gone.id, kept.id]))
+    filled["paused_until"] = connection.scalar(pauses)
     connection.execute(sa.update(subscriber).where(subscriber.c.id == kept.id).values(filled))
     missing = [{"subscriber_id": kept.id, "tag": each} for each in gone.tags if each not in kept.tags]
     if missing:
@@ -204,6 +208,7 @@ def merge(connection: sa.Connection, gone: Subscriber, kept: Subscriber) -> None
         sa.insert(consent_record).from_select(["subscriber_id", *columns], copied.order_by(consent_record.c.id))
     )
     _merge_suppressions(connection, gone.id, kept.id)
+    remember(connection, gone.id, kept.id)
     connection.execute(sa.delete(subscriber).where(subscriber.c.id == gone.id))
 
 

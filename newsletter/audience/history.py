@@ -58,6 +58,7 @@ class History:
     Attributes:
         subscriber: Who.
         suppressed: Why and since when the address must never be mailed; None if it may.
+        paused_until: Until when they asked for no mail, if they ever did; may have passed.
         standings: To each list.
         agreements: The consent records, oldest first.
         received: The newest mailings first, at most a hundred.
@@ -65,6 +66,7 @@ class History:
 
     subscriber: Subscriber
     suppressed: tuple[SuppressionReason, datetime] | None
+    paused_until: datetime | None
     standings: tuple[Standing, ...]
     agreements: tuple[Agreement, ...]
     received: tuple[Received, ...]
@@ -78,6 +80,7 @@ def read_history(connection: sa.Connection, person: Subscriber) -> History:
         .where(subscriber.c.id == person.id)
     )
     never = connection.execute(rule).first()
+    paused = sa.select(subscriber.c.paused_until).where(subscriber.c.id == person.id)
     standings = connection.execute(
         sa.select(list_.c.slug, subscription.c.status, subscription.c.changed_at)
         .join(list_)
@@ -107,6 +110,7 @@ def read_history(connection: sa.Connection, person: Subscriber) -> History:
     return History(
         subscriber=person,
         suppressed=None if never is None else (SuppressionReason(never.reason), never.at),
+        paused_until=connection.scalar(paused),
         standings=tuple(Standing(slug, SubscriptionStatus(status), at) for slug, status, at in standings),
         agreements=tuple(Agreement(*row) for row in agreements),
         received=tuple(Received(row[0], row[1], row[2], DeliveryState(row[3]), row[4], row[5]) for row in received),

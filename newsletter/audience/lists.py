@@ -11,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from newsletter.audience.consent import Consent, add_record
+from newsletter.audience.pausing import is_paused
 from newsletter.audience.segments import condition
 from newsletter.audience.subscribers import Change, Subscriber, read_subscribers
 from newsletter.database.schema import (
@@ -53,6 +54,12 @@ def find_list(connection: sa.Connection, slug: str) -> int:
     near = difflib.get_close_matches(slug, known, n=1)
     hint = f"Did you mean «{near[0]}»?" if near else f"The lists are: {', '.join(sorted(known)) or 'none yet'}."
     raise ListNotFoundError(f"There is no list «{slug}». {hint} Lists are defined in newsletter.toml, [lists.<name>].")
+
+
+def slug_of(connection: sa.Connection, list_id: int) -> str | None:
+    """The name of a list in newsletter.toml, where it may stand no more; None if there is no such list."""
+    slug: str | None = connection.scalar(sa.select(list_.c.slug).where(list_.c.id == list_id))
+    return slug
 
 
 def subscribe(
@@ -133,12 +140,12 @@ def is_suppressed() -> sa.Exists:
 
 
 def mailable(list_id: int) -> sa.Select[int]:
-    """The ids of those on a list who may be mailed: subscribed, and not suppressed."""
+    """The ids of those on a list who may be mailed now: subscribed, not suppressed, and not pausing."""
     return (
         sa.select(subscription.c.subscriber_id)
         .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
         .where(subscription.c.list_id == list_id, subscription.c.status == SubscriptionStatus.ACTIVE)
-        .where(~is_suppressed())
+        .where(~is_suppressed(), ~is_paused())
     )
 
 

@@ -1,7 +1,7 @@
 """What a person may ask of whoever keeps their data: to see all of it, and to have it gone.
 
 Erasing leaves three things, none of which tells who it was: the keyed hash of the address, so that nobody adds it
-again; consent records that name nobody; and rows in the ledger, so that its counts stay true.
+again; consent records that name nobody; and rows in the ledger and of events, so that counts stay true.
 """
 
 import re
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from newsletter.audience.receipts import erase_from_receipts
 from newsletter.audience.subscribers import Address, find_subscriber, read_address
+from newsletter.audience.traces import erase_traces, read_traces
 from newsletter.database.connection import Database, copies
 from newsletter.database.schema import (
     DeliveryState,
@@ -31,6 +32,7 @@ from newsletter.database.schema import (
     suppression,
 )
 from newsletter.errors import SubscriberNotFoundError
+from newsletter.webhooks.announcing import announce
 
 PENDING_LASTS: Final = timedelta(days=30)
 """How long a sign-up that nobody confirmed is kept."""
@@ -118,7 +120,10 @@ def erase(
                 remains.append(_LEAVING)
             _clean_ledger(connection, row.id, spellings)
             erase_from_receipts(connection, row.id)
+        erase_traces(connection, None if row is None else row.id, hashed)
+        if row is not None:
             connection.execute(sa.delete(subscriber).where(subscriber.c.id == row.id))  # takes tags and lists with it
+            announce(connection, "subscriber.erased", {"subscriber": row.id}, now=now)
         _clean_conditions(connection, spellings)
         _keep_hash(connection, hashed, now)
     if not database.forget_deleted():
@@ -241,7 +246,7 @@ def person_report(database: Database, email: str, *, secret: bytes) -> dict[str,
 
     Raises:
         AddressError: That is no address.
-        SubscriberNotFoundError: Nobody has it, and it is not suppressed either.
+        SubscriberNotFoundError: Nobody has it, it is not suppressed, and nobody gave it in a form.
     """
     hashed = read_address(email).hashed(secret)
     with database.read() as connection:
@@ -250,19 +255,23 @@ def person_report(database: Database, email: str, *, secret: bytes) -> dict[str,
         try:
             person = find_subscriber(connection, email)
         except SubscriberNotFoundError:
-            if blocked is None:
+            traces = read_traces(connection, None, hashed)
+            if blocked is None and not any(traces.values()):
                 raise
-            return {"email": read_address(email).email, "known": False, "suppression": blocked}
+            return {"email": read_address(email).email, "known": False, "suppression": blocked, **traces}
         joined = person.joined.isoformat()
+        paused = connection.scalar(sa.select(subscriber.c.paused_until).where(subscriber.c.id == person.id))
         return {
             "known": True,
             **person.person,
             "joined": joined,
+            "paused_until": _told(paused),
             "tags": list(person.tags),
             "lists": list(_standings(connection, person.id)),
             "consent": list(_agreements(connection, hashed)),
             "messages": list(_messages(connection, person.id)),
             "imports": list(_imports(connection, person.id)),
+            **read_traces(connection, person.id, hashed),
             "suppression": blocked,
         }
 

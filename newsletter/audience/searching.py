@@ -36,14 +36,14 @@ class Search:
 
 
 def find_people(
-    connection: sa.Connection, search: Search, *, after: str | None = None, limit: int = 50
+    connection: sa.Connection, search: Search, *, after: str | int | None = None, limit: int = 50
 ) -> list[Subscriber]:
     """One page of people, in the order in which they came.
 
     Args:
         connection: A transaction.
         search: Who.
-        after: The address of the last one of the page before.
+        after: The address, or the number, of the last one of the page before.
         limit: How many at most.
 
     Raises:
@@ -53,7 +53,8 @@ def find_people(
     query = narrowed(connection, _query(connection, search), search.where)
     key = query.selected_columns[0]
     if after is not None:
-        query = query.where(key > find_subscriber(connection, after).id)
+        last = after if isinstance(after, int) else find_subscriber(connection, after).id
+        query = query.where(key > last)
     return list(read_subscribers(connection, connection.scalars(query.order_by(key).limit(limit))).values())
 
 

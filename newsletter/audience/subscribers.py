@@ -23,6 +23,9 @@ from newsletter.errors import AddressError, AudienceError, SubscriberNotFoundErr
 _LONGEST = 200
 """Characters in a name, tag or attribute; far above any real one, far below what hurts."""
 
+HIDDEN = "\N{BULLET}"
+"""Stands for a letter that is not shown."""
+
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -113,6 +116,14 @@ def read_address(typed: str) -> Address:
         raise AddressError(f"«{shown}» is not an email address that can be mailed. {error}") from error
     local = unicodedata.normalize("NFC", checked.local_part.casefold())
     return Address(checked.normalized, f"{local}@{checked.ascii_domain.lower()}")
+
+
+def masked(email: str) -> str:
+    """An address so that its owner knows it and nobody else learns it: `r•••@e••••••.org`."""
+    local, _, domain = email.rpartition("@")
+    *names, top = domain.split(".")
+    hidden = [f"{name[:1]}{HIDDEN * max(len(name) - 1, 1)}" for name in names]
+    return f"{local[:1]}{HIDDEN * 3}@{'.'.join([*hidden, top])}"
 
 
 def save_subscriber(connection: sa.Connection, details: Details, *, secret: bytes, now: datetime) -> tuple[int, Change]:

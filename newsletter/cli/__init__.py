@@ -10,9 +10,14 @@ from typing import Annotated, Final
 import typer
 
 from newsletter.cli import (
+    archive,
     backup,
+    bounces,
     doctor,
     editions,
+    forms,
+    letters,
+    lists,
     mailings,
     project,
     rehearse,
@@ -20,6 +25,8 @@ from newsletter.cli import (
     serve,
     subscribers,
     test,
+    tokens,
+    webhooks,
     why,
     worker,
 )
@@ -27,7 +34,9 @@ from newsletter.errors import (
     AddressError,
     ConfigError,
     EditionNotFoundError,
+    EntryNotFoundError,
     ExpressionError,
+    FormNotFoundError,
     ListNotFoundError,
     MailingNotFoundError,
     NewsletterError,
@@ -40,6 +49,8 @@ _WRONG_USAGE: Final = (
     UsageError,
     ConfigError,
     EditionNotFoundError,
+    EntryNotFoundError,
+    FormNotFoundError,
     ListNotFoundError,
     MailingNotFoundError,
     SubscriberNotFoundError,
@@ -82,12 +93,18 @@ rehearse.register(app)
 send.register(app)
 worker.register(app)
 app.add_typer(mailings.app, name="mailings")
+app.add_typer(bounces.app, name="bounces")
 app.add_typer(subscribers.app, name="subscribers")
-subscribers.register(app)
+app.add_typer(lists.app, name="lists")
 backup.register(app)
 why.register(app)
 doctor.register(app)
 serve.register(app)
+app.add_typer(forms.app, name="forms")
+app.add_typer(letters.app, name="letters")
+app.add_typer(archive.app, name="archive")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsletter.cli import certificates
+from newsletter.cli import report as reports
 from newsletter.cli.printing import JsonOption, ProjectOption, ask, count, print_json, print_table
 from newsletter.cli.send import report_as_json, showing_progress, tell
 from newsletter.errors import UsageError
@@ -242,3 +243,4 @@ def cancel(
 
 app.command()(certificates.certificate)
 app.command()(certificates.verify)
+app.command()(reports.report)

@@ -15,7 +15,7 @@ _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `newsletter subscribers`."""
-    for command in (tag, untag, move, unsubscribe, suppress, erase, merge):
+    for command in (tag, untag, move, unsubscribe, suppress, readmit, erase, merge):
         app.command()(command)
     app.command("set")(set_)
 
@@ -112,6 +112,18 @@ def suppress(email: _Email, *, yes: _Yes = False, project: ProjectOption = None,
     newsletter = Newsletter.open(project)
     _agreed(f"Never mail {email} again? This cannot be taken back.", yes=yes)
     _said(json_, email, newsletter.subscribers.suppress(email), f"{email} is never mailed again.")
+
+
+def readmit(email: _Email, *, yes: _Yes = False, project: ProjectOption = None, json_: JsonOption = False) -> None:
+    """Mail an address again that was given up because messages came back.
+
+    Who complained, left or was erased is not brought back by anybody but themselves.
+    """
+    from newsletter.app import Newsletter
+
+    newsletter = Newsletter.open(project)
+    _agreed(f"Mail {email} again? Do so only if you know that the address works.", yes=yes)
+    _said(json_, email, newsletter.returns.readmit(email), f"{email} is mailed again, on the lists where it was.")
 
 
 def erase(email: _Email, *, yes: _Yes = False, project: ProjectOption = None, json_: JsonOption = False) -> None:

@@ -29,6 +29,7 @@ def serve(
     letters with links, and calls of webhooks.
     """
     from newsletter.app import Newsletter
+    from newsletter.config.addresses import is_loopback
     from newsletter.web.serving import serve as run
 
     if not public:
@@ -43,5 +44,11 @@ def serve(
     typer.echo(f"The public pages of {newsletter.project.settings.newsletter.name}:", err=True)
     typer.echo(f"  here      http://{host or web.host}:{port or web.port}/", err=True)
     typer.echo(f"  readers   {newsletter.project.settings.newsletter.base_url}/", err=True)
+    if not is_loopback(host or web.host):
+        typer.echo(
+            f"Careful: on {host or web.host} it listens for other machines too, and without encryption. Let a web "
+            "server in front do the encryption, and a firewall keep others away from this port: docs/how-to/deploy.md",
+            err=True,
+        )
     typer.echo("Stop it with Ctrl-C.", err=True)
     run(newsletter, host=host, port=port, workers=workers)

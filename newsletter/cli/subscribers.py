@@ -39,11 +39,6 @@ SegmentOption = Annotated[
 ]
 
 
-def register(parent: typer.Typer) -> None:
-    """Add the commands that stand beside `subscribers`."""
-    parent.command("lists")(show_lists)
-
-
 @app.command()
 def add(
     email: EmailArgument,
@@ -176,6 +171,8 @@ def _tell(history: "History") -> None:
     if history.suppressed is not None:
         reason, since = history.suppressed
         typer.secho(f"  Must never be mailed: {reason}, since {since:%Y-%m-%d}.", fg=typer.colors.RED)
+    if history.paused_until is not None:
+        typer.echo(f"  Asked for no mail until {history.paused_until:%Y-%m-%d %H:%M} UTC.")
     typer.echo("Lists" if history.standings else "On no list.")
     for standing in history.standings:
         typer.echo(f"  {standing.list_slug}: {standing.status} since {standing.since:%Y-%m-%d %H:%M} UTC")
@@ -235,14 +232,3 @@ def export(
     with writing(out) as file:
         number = door.export(wanted, written, file)  # type: ignore[arg-type] # one of the two
     typer.echo(f"{count(number, 'person', 'people')} in {out}.")
-
-
-def show_lists(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Show the lists, and how many people of each would be mailed."""
-    from newsletter.app import Newsletter
-
-    lists = Newsletter.open(project).lists()
-    if json_:
-        print_json([{"list": one.slug, "title": one.title, "people": one.mailable} for one in lists])
-        return
-    print_table(("list", "title", "people"), [(one.slug, one.title, f"{one.mailable:,}") for one in lists])

@@ -20,7 +20,7 @@ def worker(
     ] = False,
     project: ProjectOption = None,
 ) -> None:
-    """Send what is due, now and later, until it is stopped.
+    """Send what is due, now and later, until it is stopped: mailings, and the letters that wait.
 
     From an SQLite file one process sends at a time; on PostgreSQL any number of workers share the work.
     """
@@ -28,5 +28,9 @@ def worker(
     from newsletter.sending.stopping import StopOnSignal
 
     newsletter = Newsletter.open(project)
-    with StopOnSignal() as stop, showing_progress(quiet=False) as progress:
+    with (
+        StopOnSignal() as stop,
+        showing_progress(quiet=False) as progress,
+        newsletter.letters.delivered_meanwhile(stop),
+    ):
         newsletter.mailings.work(drain=drain, stop=stop, progress=progress, notice=typer.echo)

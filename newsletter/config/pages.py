@@ -67,7 +67,7 @@ class FormField(Table):
     kind: Literal["text", "email", "paragraph", "choice", "checkbox", "url", "phone"] = "text"
     required: bool = True
     """Whether it must be answered."""
-    options: Annotated[tuple[Line, ...], AsTuple] = ()
+    options: Annotated[tuple[Line, ...], AsTuple, Field(max_length=100, validate_default=True)] = ()
     """What one can choose from; for `choice` only."""
     longest: Annotated[int, Field(ge=1, le=20_000)] = 2_000
     """Characters of an answer at most."""
@@ -81,6 +81,8 @@ class FormField(Table):
             raise refuse("has nothing to choose from.", 'Write at least two: options = ["Yes", "No"].')
         if info.data.get("kind") != "choice" and options:
             raise refuse("are for questions of the kind «choice» only.", 'Write kind = "choice", or take them out.')
+        if twice := next((option for option in options if options.count(option) > 1), None):
+            raise refuse(f": {shown(twice)} is there twice.", "Take one of them out.")
         return options
 
 

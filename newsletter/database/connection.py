@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.exc import DatabaseError as DriverError
 
+from newsletter.database.complaints import explained, in_plain_words, sqlite_file
 from newsletter.database.schema import VERSIONS
 from newsletter.errors import DatabaseError, DatabaseUnavailableError
 
@@ -59,6 +61,7 @@ class Database:
     def __init__(self, engine: sa.Engine, path: Path | None) -> None:
         self.engine = engine
         self.path = path
+        self._turn = threading.Lock()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -67,7 +70,7 @@ class Database:
         Raises:
             DatabaseError: The database is damaged or out of reach.
         """
-        with _in_plain_words(self.engine.url), self.engine.begin() as connection:
+        with in_plain_words(self.engine.url), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -82,10 +85,26 @@ class Database:
             DatabaseUnavailableError: Another process kept the database busy for too long, or the disk is full.
             DatabaseError: As for `read`.
         """
-        with _in_plain_words(self.engine.url), self.engine.connect() as connection:
+        alone = not shared or self.engine.dialect.name == "sqlite"
+        turn = self._in_turn() if alone else contextlib.nullcontext()
+        with turn, in_plain_words(self.engine.url), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: _SHARED if shared else _ALONE})
             with connection.begin():
                 yield connection
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let the threads of this process write one after the other.
+
+        The database would see to it as well, but SQLite lets them sleep and look again, and on a server each would hold
+        a connection while it waits.
+        """
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise DatabaseUnavailableError("The database is being written to without end. Try again in a minute.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def forget_deleted(self) -> bool:
         """Write the database anew, so that its files hold nothing that was deleted.
@@ -130,7 +149,7 @@ def open_database(url: str) -> Database:
     """
     try:
         address = _with_driver(sa.make_url(url))
-        path = _sqlite_file(address)
+        path = sqlite_file(address)
         if path is not None:
             _make_private(path)
         if path is not None and sqlite3.sqlite_version_info < _OLDEST_SQLITE:
@@ -161,7 +180,7 @@ def open_database(url: str) -> Database:
         raise
     except DriverError as error:
         database.close()
-        raise _explained(error, address) from error
+        raise explained(error, address) from error
     return database
 
 
@@ -177,13 +196,6 @@ def _with_driver(address: sa.URL) -> sa.URL:
     if address.drivername in {"postgresql", "postgres"}:
         return address.set(drivername="postgresql+psycopg")
     return address
-
-
-def _sqlite_file(address: sa.URL) -> Path | None:
-    """The file of an SQLite address, if it has one."""
-    if address.get_backend_name() != "sqlite" or address.database in {None, "", ":memory:"}:
-        return None
-    return Path(str(address.database))
 
 
 def _make_private(path: Path) -> None:
@@ -318,82 +330,3 @@ def _copy_aside(path: Path, version: str) -> None:
         ) from error
     for old in copies(path)[:-COPIES]:
         old.unlink(missing_ok=True)
-
-
-_LOST = ("server closed the connection", "connection is lost", "terminating connection", "connection already closed")
-_FULL = ("no space left", "could not extend", "disk is full")
-_AWAY = ("connect", "timeout", "deadlock", "starting up", "shutting down", "recovery")
-_LOCKED_OUT = ("authentication failed", "no password supplied", 'role "', "pg_hba.conf")
-
-
-@contextlib.contextmanager
-def _in_plain_words(address: sa.URL) -> Iterator[None]:
-    """Turn what the driver says about the database as a whole into a sentence; what it says about a row stays."""
-    try:
-        yield
-    except DriverError as error:
-        if type(error) in {DriverError, sa.exc.OperationalError, sa.exc.InternalError, sa.exc.DataError}:
-            raise _explained(error, address) from error
-        raise
-
-
-def _explained(error: DriverError, address: sa.URL) -> DatabaseError:
-    """The driver's words as a sentence for the person at the keyboard; never with the password."""
-    words = str(error.orig).lower()
-    path = _sqlite_file(address)
-    if "locked" in words or "busy" in words or "lock timeout" in words:
-        name = f"The database «{path}»" if path else "The database"
-        return DatabaseUnavailableError(f"{name} is being written by another process. Try again when that one is done.")
-    if isinstance(error, sa.exc.DataError):
-        return DatabaseError("A text holds a character that the database cannot keep. Take it out and try again.")
-    on_server = address.get_backend_name() == "postgresql"
-    sentence = _about_server(words, address) if on_server else _about_file(words, path, error)
-    passing = any(sign in words for sign in (*_LOST, *_FULL, *(_AWAY if on_server else ())))
-    return DatabaseUnavailableError(sentence) if passing else DatabaseError(sentence)
-
-
-def _about_server(words: str, address: sa.URL) -> str:
-    """What a PostgreSQL server complains of."""
-    where = f"The database server {f'at {address.host}' if address.host else 'on this machine'}"
-    settings = "Check [database] url in newsletter.toml, or NEWSLETTER_DATABASE__URL"
-    name = address.database or ""
-    known: tuple[tuple[tuple[str, ...], str], ...] = (
-        (
-            _LOST,
-            "The database server went away; what was not finished was undone. Run the same command again when it runs.",
-        ),
-        (
-            (f'database "{name.lower()}" does not exist',),
-            f"{where} has no database «{name}». Make it with: createdb {name}",
-        ),
-        (_LOCKED_OUT, f"{where} does not let «{address.username}» in. {settings}: user and password."),
-        (
-            ("too many", "remaining connection slots"),
-            f"{where} has no connection free. Try again later, or allow it more connections.",
-        ),
-        (
-            ("permission denied", "read-only"),
-            f"{where} does not let «{address.username}» write here. Make this user the owner of the database.",
-        ),
-        (
-            _FULL,
-            "The database cannot grow: the server's disk is full. Make room and run the same command again.",
-        ),
-        (("connect", "host", "timeout"), f"{where} cannot be reached. See that it runs. {settings}: host and port."),
-    )
-    for signs, sentence in known:
-        if any(sign in words for sign in signs):
-            return sentence
-    return f"{where} could not do its work: {words.partition(chr(10))[0][:200]}. {settings}."
-
-
-def _about_file(words: str, path: Path | None, error: DriverError) -> str:
-    """What SQLite complains of."""
-    name = f"The database «{path}»" if path else "The database"
-    if "not a database" in words or "malformed" in words:
-        return f"{name} is damaged or is not a database. Put a backup in its place, or choose another file."
-    if "full" in words:
-        return f"{name} cannot grow: the disk is full. Make room and run the same command again."
-    if "readonly" in words or "read-only" in words or "unable to open" in words:
-        return f"{name} cannot be opened for writing. Check who owns the file and its folder."
-    return f"{name} cannot be used: {error.orig}. Check [database] url in newsletter.toml."

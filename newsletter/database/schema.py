@@ -109,6 +109,14 @@ subscriber_tag = sa.Table(
     sa.Index(None, "tag", "subscriber_id"),
 )
 
+# People who were made one: the links of the one that is gone lead to the one that stays.
+merged = sa.Table(
+    "merged",
+    metadata,
+    sa.Column("gone", Id, primary_key=True, autoincrement=False),
+    sa.Column("kept", Id, sa.ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
 list_ = sa.Table(
     "list",
     metadata,

@@ -24,6 +24,7 @@ _LITTLE: Final = 1_000 * _MB
 def examine_settings(project: Project) -> Iterator[Diagnosis]:
     """The file of settings, and the key that signs links."""
     yield Check("Settings", "settings").good(f"{SETTINGS_FILE} can be read and has no mistake.")
+    yield from _forms(project)
     check = Check("Settings", "secret-key")
     given = bool(project.environ.get("NEWSLETTER_SECRET_KEY"))
     if not given and not (project.root / "subscribers" / "secret.key").exists():
@@ -36,6 +37,16 @@ def examine_settings(project: Project) -> Iterator[Diagnosis]:
         return
     where = "the variable NEWSLETTER_SECRET_KEY" if given else "subscribers/secret.key, which others cannot read"
     yield check.good(f"The secret key is in {where}.")
+
+
+def _forms(project: Project) -> Iterator[Diagnosis]:
+    """Forms on the public pages whose visitors could not be answered."""
+    for slug, form in project.settings.forms.items():
+        if not any(ask.kind == "email" for ask in form.fields):
+            yield Check("Settings", "form-answer").should(
+                f"The form «{form.title}» asks for no address, so nobody who fills it in can be answered.",
+                f'Add to [forms.{slug}]: {{ name = "email", label = "Your email address", kind = "email" }}',
+            )
 
 
 def examine_database(project: Project) -> Iterator[Diagnosis]:

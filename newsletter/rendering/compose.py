@@ -6,8 +6,8 @@
 Nothing about any reader is known here, so the work is done once however many there are.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -36,32 +36,59 @@ from newsletter.rendering.view import (
 )
 
 
-def compose(file: EditionFile, project: Project) -> Composition:
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What blocks are put on: an edition, or a letter, whose frame is another one.
+
+    Attributes:
+        template: The templates of the whole, up to their endings.
+        values: What templates see beside what every template does.
+        own: What stands in texts and addresses for a value of the reader's own, or of all: `{list}` for `list_title`.
+        embedded: Whether pictures travel inside the message; as the settings say if None.
+    """
+
+    template: str = "edition"
+    values: Mapping[str, object] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    embedded: bool | None = None
+
+
+_EDITION: Final = Sheet()
+
+
+def compose(file: EditionFile, project: Project, sheet: Sheet = _EDITION) -> Composition:
     """Render an edition once, for all readers.
+
+    Args:
+        file: The edition.
+        project: Whose theme, settings and pictures are used.
+        sheet: What its blocks are put on.
 
     Raises:
         EditionInvalidError: A picture is missing or cannot be used, or the edition is far too long; all at once.
         TemplateError: Templates of the project are wrong; all that the edition uses, and its own mistakes, at once.
         ConfigError: A brand colour cannot be read against its background.
     """
-    return _Composer(file, project).compose()
+    return _Composer(file, project, sheet).compose()
 
 
 class _Composer:
     """The state of composing one edition."""
 
-    def __init__(self, file: EditionFile, project: Project) -> None:
+    def __init__(self, file: EditionFile, project: Project, sheet: Sheet) -> None:
         self.file = file
+        self.sheet = sheet
         self.edition = file.edition
         self.project = project
         self.settings: Settings = project.settings
         self.theme = open_theme(project.templates)
         self.language = self.edition.language or self.settings.newsletter.language
         self.direction = direction(self.language)
+        self.embedded = self.settings.sending.images == "embed" if sheet.embedded is None else sheet.embedded
         self.marks = Marks.unlike(self.edition.model_dump_json() + self.settings.model_dump_json())
         self.pictures = Pictures(self._address)
         zone = ZoneInfo(self.settings.newsletter.timezone)
-        self.views = BlockViews(file, self.marks, self.pictures, zone, locale_of(self.language))
+        self.views = BlockViews(file, self.marks, self.pictures, zone, locale_of(self.language), sheet.own)
         self.frame: dict[str, Any] = {}
         self.sources: list[tuple[str, Loc, str]] = []  # for each block's number: its template, its place, what it made
         self.findings: list[Finding] = []  # what is wrong with templates
@@ -87,10 +114,11 @@ class _Composer:
             sender=self.edition.from_,
             reply_to=self.edition.reply_to,
             pictures=tuple(self.pictures.prepared.values()),
-            embedded=self.settings.sending.images == "embed",
+            embedded=self.embedded,
             html_segments=segments,
             text_segments=cut_blocks(text, self.marks),
             marks=self.marks,
+            file=self.file,
         )
 
     # The two parts
@@ -111,9 +139,13 @@ class _Composer:
         self._tell_lost(MJML, page)
         return segments
 
+    def _whole(self, kind: str) -> str:
+        """The template of the whole part."""
+        return f"{self.sheet.template}{kind}"
+
     def _page(self, kind: str, blocks: list[dict[str, object]]) -> str | None:
         """The whole part, of finished blocks; None where its template is wrong."""
-        name = f"edition{kind}"
+        name = self._whole(kind)
         try:
             page = self.theme.render(name, self.frame | {"blocks": blocks})
         except TemplateError as error:
@@ -184,7 +216,7 @@ class _Composer:
 
     def _tell_misbuilt(self, error: StructureError) -> None:
         inside = error.block is not None
-        name, place, _ = self.sources[error.block] if error.block is not None else (f"edition{MJML}", None, "")
+        name, place, _ = self.sources[error.block] if error.block is not None else (self._whole(MJML), None, "")
         name, line = self.theme.locate(error.tag, name, _SHARED if inside else _FRAME)
         self._tell([self._mistake(name, error.what, error.fix, line)], place)
 
@@ -192,7 +224,7 @@ class _Composer:
         """Keep the first block that templates left out, if nothing else is wrong with them."""
         if (lost := self.marks.lost(page)) and not self.findings:
             place = self.sources[lost[0]][1]
-            name = f"edition{kind}" if len(place) == 2 else f"blocks/columns{kind}"  # who should have shown it
+            name = self._whole(kind) if len(place) == 2 else f"blocks/columns{kind}"  # who should have shown it
             self._tell([self._mistake(name, "The template leaves out a block.", "Show every block.")], place)
 
     def _mistake(self, name: str, what: str, fix: str, line: int | None = None) -> Finding:
@@ -209,6 +241,7 @@ class _Composer:
         edition = self.edition
         date = format_date(edition.date, "long", locale=self.views.locale) if edition.date else None
         return {
+            **self.sheet.values,
             "brand": {
                 "light": asdict(palette.light),
                 "dark": asdict(palette.dark),
@@ -259,8 +292,7 @@ class _Composer:
             return None
 
     def _address(self, picture: Picture) -> str:
-        embedded = self.settings.sending.images == "embed"
-        return address_of(picture, embedded=embedded, base_url=self.settings.newsletter.base_url)
+        return address_of(picture, embedded=self.embedded, base_url=self.settings.newsletter.base_url)
 
 
 _AS_IT_IS: Final = "Put each block in place as it is: no filter, no slice."

@@ -10,8 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
+from newsletter.edition.files import EditionFile
 from newsletter.errors import CompileError
 from newsletter.expressions import parse_expression
 from newsletter.rendering.mjml import Segment, compile_mjml, join
@@ -19,10 +20,22 @@ from newsletter.rendering.pieces import Context, Fill, Pieces
 from newsletter.rendering.plaintext import TextSegment, finish
 from newsletter.rendering.slots import Marks
 
-__all__ = ["Composition", "Context", "Fill", "Person", "Picture", "Pieces", "Variant"]
+__all__ = ["NOBODY", "Composition", "Context", "Fill", "Person", "Picture", "Pieces", "Variant"]
 
 Person = Mapping[str, object]
 """A reader as expressions see one: email, first_name, last_name, language, country, tags, joined, attributes."""
+
+NOBODY: Final[Person] = {
+    "email": "reader@example.org",
+    "first_name": None,
+    "last_name": None,
+    "language": None,
+    "country": None,
+    "tags": (),
+    "joined": None,
+    "attributes": {},
+}
+"""A reader of whom nothing is known but an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,7 @@ class Composition:
         html_segments: The MJML, cut where conditional blocks begin and end.
         text_segments: The plain text, cut in the same way.
         marks: What the marker words in all of these stand for.
+        file: The edition that it was made of; it is not stored.
     """
 
     slug: str
@@ -112,6 +126,7 @@ class Composition:
     html_segments: tuple[Segment, ...] = field(repr=False)
     text_segments: tuple[TextSegment, ...] = field(repr=False)
     marks: Marks = field(repr=False)
+    file: EditionFile | None = field(default=None, repr=False, compare=False)
     _variants: dict[tuple[bool, ...], Variant] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -50,7 +50,7 @@ class Theme:
     def __init__(self, overrides: Path | None = None) -> None:
         self._overrides = overrides
         self._default = default_templates()
-        self._words: dict[str, dict[str, str]] = {}
+        self._words: dict[tuple[str, str], dict[str, str]] = {}
         loader = FunctionLoader(self._load)
         self._mjml = Sandbox(loader=loader, autoescape=True)
         self._text = Sandbox(loader=loader, autoescape=False, keep_trailing_newline=True)
@@ -113,37 +113,41 @@ class Theme:
         found = self._overrides.rglob("*.j2")
         return sorted(path.relative_to(self._overrides).as_posix() for path in found)
 
-    def words(self, language: str) -> dict[str, str]:
+    def words(self, language: str, folder: str = "words") -> dict[str, str]:
         """The fixed words of the theme in a language; what its file lacks is as it was shipped, or else English.
+
+        Args:
+            language: Its tag.
+            folder: Where the files are; those of `letters` have tables, and `[confirm] text` is `confirm.text` here.
 
         Raises:
             TemplateError: A file of words cannot be read.
         """
         tag = language.replace("_", "-").lower()
-        if tag not in self._words:
+        if (folder, tag) not in self._words:
             words: dict[str, str] = {}
-            for path in (f"words/{name}.toml" for name in ("en", tag.split("-")[0], tag)):
+            for path in (f"{folder}/{name}.toml" for name in ("en", tag.split("-")[0], tag)):
                 shipped = self._default.joinpath(*path.split("/"))
                 found = [shipped] if shipped.is_file() else []
                 if (own := self._own(path)) is not None:
                     found.append(own)
                 for file in found:
                     words |= self._read_words(path, file)
-            self._words[tag] = words
-        return self._words[tag]
+            self._words[folder, tag] = words
+        return self._words[folder, tag]
 
     def _read_words(self, path: str, file: Traversable) -> dict[str, str]:
         try:
-            return {key: str(value) for key, value in tomllib.loads(file.read_text(encoding="utf-8")).items()}
+            return dict(_flat(tomllib.loads(file.read_text(encoding="utf-8"))))
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"at line (\d+)", str(error))
             raise self._error(path, int(line[1]) if line else None, f"The words cannot be read: {error}.") from None
         except UnicodeDecodeError as error:
             raise self._error(path, None, f"The words are not UTF-8 (byte {error.start}).", _SAVE) from None
 
-    def speaks(self, language: str) -> bool:
+    def speaks(self, language: str, folder: str = "words") -> bool:
         """Whether the theme has words in this language."""
-        return self._find(f"words/{language.replace('_', '-').lower().split('-')[0]}.toml") is not None
+        return self._find(f"{folder}/{language.replace('_', '-').lower().split('-')[0]}.toml") is not None
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         found = self._find(name)
@@ -196,6 +200,14 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
                 state = path.stat()
                 found.append((str(path), state.st_mtime_ns, state.st_size))
     return tuple(sorted(found))
+
+
+def _flat(words: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in words.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", str(value)
 
 
 def _guess(error: UndefinedError, context: dict[str, object]) -> str:

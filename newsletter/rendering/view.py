@@ -5,7 +5,7 @@ The same walk serves both parts of a message; only the body (HTML or plain text)
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -84,11 +84,17 @@ class BlockViews:
     pictures: Pictures
     timezone: dt.tzinfo
     locale: Locale
+    own: Mapping[str, str] = field(default_factory=dict)
+    """What stands in texts for a value of the reader's own, and its name; a letter has some."""
     _bodies: dict[str, Body] = field(default_factory=dict)  # read once, for both parts of the message
 
     def text(self, value: str) -> str:
         """A text with its slots lifted out."""
-        return lift(value, self.marks.mark)
+        lifted = lift(value, self.marks.mark)
+        for sign, name in self.own.items():
+            if sign in lifted:
+                lifted = lifted.replace(sign, self.marks.link(name))
+        return lifted
 
     def view(self, block: Block, loc: Loc, medium: Medium, width: int) -> dict[str, Any]:
         """The mapping that a block's template sees as `block`."""

@@ -4,29 +4,18 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from newsletter.config import Settings
 from newsletter.errors import Finding
-from newsletter.rendering.composition import Composition, Person
+from newsletter.rendering.composition import NOBODY, Composition, Person
 from newsletter.sending.message import MessageWriter, Reader
 from newsletter.tokens import Signer
 
-NOBODY: Mapping[str, object] = {
-    "email": "reader@example.org",
-    "first_name": None,
-    "last_name": None,
-    "language": None,
-    "country": None,
-    "tags": (),
-    "joined": None,
-    "attributes": {},
-}
-"""A reader of whom nothing is known but an address."""
-
+__all__ = ["NOBODY", "Built", "build", "preview_writer"]
 
 _OURS = re.compile(r".+-[0-9a-f]{10}\.(png|jpg|gif)")
 

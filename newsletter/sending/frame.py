@@ -120,8 +120,8 @@ class FrameBuilder:
 
     def _page(self, link: str) -> str:
         if link not in self._pages:
-            known = " or ".join(self._pages)
-            raise MessageError(f"The theme asks for a link «{link}», which no reader has. Use {known}.")
+            known = f"Use {' or '.join(self._pages)}." if self._pages else "Take it out."
+            raise MessageError(f"The theme asks for a link «{link}», which no reader has. {known}")
         return self._pages[link]
 
 

@@ -19,6 +19,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from newsletter.audience.lists import mailable, narrowed
+from newsletter.audience.pausing import PAUSED, is_paused
 from newsletter.audience.subscribers import Subscriber, read_subscribers
 from newsletter.database.schema import (
     NEVER_GOT_IT,
@@ -183,7 +184,8 @@ def claim(  # noqa: PLR0913 what is claimed by whom, and when
 ) -> frozenset[int]:
     """Claim reserved deliveries whose bytes leave next; commit before the first byte does.
 
-    Those who have left the list, must not be mailed any more, or were erased since the planning, are skipped here.
+    Those who have left the list, asked for a pause, must not be mailed any more, or were erased since the planning, are
+    skipped here.
 
     Args:
         connection: A writing transaction.
@@ -208,11 +210,13 @@ def claim(  # noqa: PLR0913 what is claimed by whom, and when
         .where(subscriber.c.id == delivery.c.subscriber_id)
         .where(suppression.c.address_hash == subscriber.c.address_hash)
     )
+    paused = sa.exists().where(subscriber.c.id == delivery.c.subscriber_id, is_paused())
     why = sa.case(
         (delivery.c.subscriber_id.is_(None), "erased"),
         (suppressed, "suppressed"),
         (status.is_(None), str(SubscriptionStatus.UNSUBSCRIBED)),
         (status != SubscriptionStatus.ACTIVE, status),
+        (paused, PAUSED),
         else_=None,
     )
     hashed = sa.select(subscriber.c.address_hash).where(subscriber.c.id == delivery.c.subscriber_id).scalar_subquery()

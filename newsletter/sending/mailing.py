@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import sqlalchemy as sa
+
 from newsletter.database.connection import Database
 from newsletter.database.schema import DeliveryState, MailingState
 from newsletter.errors import DatabaseError, MailingBusyError, NewsletterError, SendError
@@ -30,6 +32,7 @@ from newsletter.sending.orders import Order, count_chosen, parsed, place, refuse
 from newsletter.sending.presence import present
 from newsletter.sending.run import Progress, Run
 from newsletter.sending.senders.protocol import Origin, Unknown, Verdict
+from newsletter.webhooks.announcing import announce
 
 __all__ = ["Order", "Progress", "Report", "Run", "cancel", "count_chosen", "pause", "report", "resume", "send", "work"]
 
@@ -187,6 +190,13 @@ def _see_through(run: Run, mailing_id: int) -> Report:
     return report(run.database, mailing_id)
 
 
+def _tell_others(connection: sa.Connection, mailing: Mailing, now: datetime) -> None:
+    """Tell other programs that a mailing is sent, in the transaction that says so."""
+    counts = {str(state): number for state, number in ledger.counts(connection, mailing.id).items()}
+    data = {"mailing": mailing.id, "edition": mailing.edition, "title": mailing.title, "list": mailing.list_slug}
+    announce(connection, "mailing.sent", {**data, "counts": counts}, now=now)
+
+
 def _watch(run: Run, mailing_id: int) -> bool:
     """Tell how far the process is that sends a mailing; says whether it is still under way."""
     now = report(run.database, mailing_id)
@@ -313,6 +323,7 @@ class Steps:
             if not ledger.is_anything_left(connection, mailing.id) and mailings.change_state(
                 connection, mailing.id, MailingState.SENT, finished_at=run.clock()
             ):
+                _tell_others(connection, mailing, run.clock())
                 run.notice(f"Mailing {mailing.id}, «{mailing.title}»: sent.")
         return run.clock()
 

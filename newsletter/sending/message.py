@@ -126,7 +126,7 @@ class MessageWriter:
         self.unsubscribe_page = self._pages["unsubscribe"]
         url_field("List-Unsubscribe", self.unsubscribe_page)  # refuses what could not stand there
         self.sender = parse_mailbox(composition.sender or settings.identity.from_)
-        self.reply_to = _other(composition.reply_to or settings.identity.reply_to, self.sender)
+        self.reply_to = reply_mailbox(composition.reply_to or settings.identity.reply_to, self.sender)
         self._smtputf8 = self.sender.smtputf8 or (self.reply_to is not None and self.reply_to.smtputf8)
         self._domain = self.sender.domain
         bounces = settings.sending.bounces
@@ -305,7 +305,7 @@ def _fill(stretches: list[bytes], gaps: tuple[Gap, ...], value: str) -> None:
             stretches[place] = encoded
 
 
-def _other(text: str | None, sender: Mailbox) -> Mailbox | None:
+def reply_mailbox(text: str | None, sender: Mailbox) -> Mailbox | None:
     """The mailbox for Reply-To, unless answers go to the sender anyway."""
     mailbox = parse_mailbox(text) if text else sender
     return None if mailbox.address == sender.address else mailbox

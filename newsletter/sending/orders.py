@@ -10,7 +10,8 @@ from newsletter.database.connection import Database
 from newsletter.database.schema import DeliveryState, MailingState
 from newsletter.errors import AlreadySentError, AudienceError, SendError
 from newsletter.expressions import Expression, parse_expression
-from newsletter.sending import ledger, mailings
+from newsletter.rendering.composition import Picture
+from newsletter.sending import ledger, mailings, publishing
 from newsletter.sending.mailings import Mailing
 
 
@@ -29,6 +30,8 @@ class Order:
         at: When it may leave at the earliest; None for now.
         recipients_of: For a correction, the mailing that its readers must have had.
         recipients_state: And the state that their deliveries must be in.
+        article: The edition as a web page, as it can be stored; None if it is not for everybody.
+        pictures: What its messages and its web page fetch from us.
     """
 
     edition: str
@@ -41,6 +44,8 @@ class Order:
     at: datetime | None = None
     recipients_of: int | None = None
     recipients_state: str = DeliveryState.ACCEPTED
+    article: bytes | None = None
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def had(self) -> tuple[int, str] | None:
@@ -90,10 +95,18 @@ def place(database: Database, order: Order, *, sender: str, now: datetime) -> in
                 "recipients_of": order.recipients_of,
                 "recipients_state": None if order.recipients_of is None else order.recipients_state,
             }
-            return mailings.create_mailing(connection, fields, order.composition)
+            made = mailings.create_mailing(connection, fields, order.composition)
+            _keep_page(connection, order, now)
+            return made
         if begun.state is MailingState.HELD:
             mailings.change_order(connection, begun.id, fields, order.composition)
+            _keep_page(connection, order, now)
         return begun.id
+
+
+def _keep_page(connection: sa.Connection, order: Order, now: datetime) -> None:
+    """Freeze the web page with the mailing."""
+    publishing.keep(connection, order.edition, order.digest, data=order.article, pictures=order.pictures, now=now)
 
 
 def count_chosen(database: Database, order: Order) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from newsletter.audience.lists import find_list, is_suppressed
+from newsletter.audience.pausing import PAUSED, is_paused
 from newsletter.audience.segments import condition, surely
 from newsletter.database.schema import DeliveryState, SubscriptionStatus, delivery, subscriber, subscription
 from newsletter.expressions import Expression
@@ -31,6 +32,7 @@ WORDS: Final[Mapping[str, str]] = {
     SubscriptionStatus.UNSUBSCRIBED: "left the list",
     SubscriptionStatus.BOUNCED: "mail to the address came back",
     SubscriptionStatus.COMPLAINED: "marked a message as spam",
+    PAUSED: "asked for no mail until a day that is yet to come",
     NOT_CHOSEN: "the condition does not hold",
     DeliveryState.PLANNED: "is about to get it by a mailing that is under way",
     DeliveryState.CLAIMED: "is getting it right now",
@@ -67,6 +69,7 @@ def reason(where: Expression | None, edition: str | None, dialect: str) -> sa.Co
     left_out: list[tuple[sa.ColumnElement[bool], sa.ColumnElement[str]]] = [
         (is_suppressed(), sa.literal(SUPPRESSED)),
         (subscription.c.status != SubscriptionStatus.ACTIVE, subscription.c.status),
+        (is_paused(), sa.literal(PAUSED)),
     ]
     if where is not None:
         left_out.append((sa.not_(surely(condition(where, dialect))), sa.literal(NOT_CHOSEN)))
@@ -111,7 +114,11 @@ def explain(
     )
     why = connection.scalar(query)
     why = NOT_ON_LIST if why is None else why
-    return Why(why == INCLUDED, why, WORDS[why])
+    words = WORDS[why]
+    if why == PAUSED:
+        until = connection.execute(sa.select(subscriber.c.paused_until).where(subscriber.c.id == person)).scalar_one()
+        words = f"asked for no mail until {until:%Y-%m-%d %H:%M} UTC"
+    return Why(why == INCLUDED, why, words)
 
 
 def explain_delivery(connection: sa.Connection, person: int, mailing_id: int) -> Why:

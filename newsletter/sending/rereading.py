@@ -11,23 +11,11 @@ from typing import Final, NoReturn
 
 from newsletter.errors import MisreadMessageError
 
-_ONCE: Final = frozenset(
-    {
-        "From",
-        "To",
-        "Subject",
-        "Date",
-        "Message-ID",
-        "List-Id",
-        "List-Unsubscribe",
-        "List-Owner",
-        "List-Post",
-        "Precedence",
-        "MIME-Version",
-        "Content-Type",
-    }
-)
+_EVERY: Final = frozenset({"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"})
+_ONCE: Final = _EVERY | {"List-Id", "List-Unsubscribe", "List-Owner", "List-Post", "Precedence"}
 _AT_MOST_ONCE: Final = frozenset({"List-Unsubscribe-Post", "Reply-To", "List-Archive", "List-Help", "Feedback-ID"})
+_ONCE_IN_LETTERS: Final = _EVERY | {"Auto-Submitted"}
+_AT_MOST_ONCE_IN_LETTERS: Final = frozenset({"Reply-To"})
 _FIELD: Final = re.compile(rb"([A-Za-z][A-Za-z-]*): ?\S")
 _BARE: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 _SHAPES: Final = (
@@ -36,25 +24,30 @@ _SHAPES: Final = (
 )
 
 
-def verify(
+def verify(  # noqa: PLR0913 what is compared
     content: bytes,
     *,
     recipient: str | None = None,
     subject: str | None = None,
     html: str | None = None,
     text: str | None = None,
+    letter: bool = False,
 ) -> None:
     """Check that a finished message is what it was meant to be.
 
     Header fields are known ones and stand as often as they may; the body has the shape that it should, its lines are
-    short, its line breaks whole. What is given as an argument is compared with what the parser finds.
+    short, its line breaks whole. What is given as an argument is compared with what the parser finds. A `letter` is no
+    mailing's, and has no fields about a list.
 
     Raises:
         MisreadMessageError: Something reads back differently. Nothing may be sent then.
     """
     _check_lines(content)
     head, _, body = content.partition(b"\r\n\r\n")
-    _check_fields(head)
+    if letter:
+        _check_fields(head, _ONCE_IN_LETTERS, _AT_MOST_ONCE_IN_LETTERS)
+    else:
+        _check_fields(head, _ONCE, _AT_MOST_ONCE)
     if not body.isascii() or any(len(line) > 76 for line in body.split(b"\r\n")):
         _differs("a line of the body is too long or not plain ASCII")
     try:
@@ -83,7 +76,7 @@ def _check_lines(content: bytes) -> None:
         _differs("a line is longer than 998 bytes")
 
 
-def _check_fields(head: bytes) -> None:
+def _check_fields(head: bytes, once: frozenset[str], at_most_once: frozenset[str]) -> None:
     """Field by field and without any parser, because parsers differ in what they take for a field."""
     names: list[str] = []
     for line in head.split(b"\r\n"):
@@ -94,11 +87,11 @@ def _check_fields(head: bytes) -> None:
             _differs("a header line is no field")
         names.append(match[1].decode("ascii"))
     counts = Counter(names)
-    if any(counts[name] != 1 for name in _ONCE) or any(count > 1 for count in counts.values()):
+    if any(counts[name] != 1 for name in once) or any(count > 1 for count in counts.values()):
         _differs("a header field is missing or stands twice")
     if (counts["List-Unsubscribe-Post"] == 1) != (b"\r\nList-Unsubscribe: <https://" in head):  # RFC 8058 section 3.1
         _differs("unsubscribing with one click needs an https link and both header fields")
-    if strange := sorted(counts.keys() - _ONCE - _AT_MOST_ONCE):
+    if strange := sorted(counts.keys() - once - at_most_once):
         _differs(f"there is a header field {strange[0]}")
 
 

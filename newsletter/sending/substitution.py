@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from newsletter.errors import MisreadMessageError
@@ -21,7 +22,7 @@ from newsletter.rendering.pieces import Fill
 from newsletter.sending.addresses import Mailbox
 from newsletter.sending.frame import frame_of
 from newsletter.sending.headers import text_field
-from newsletter.sending.message import MessageWriter, Reader
+from newsletter.sending.message import Message, MessageWriter, Reader
 from newsletter.sending.rereading import lines_of
 
 LIMIT: Final = 10_000
@@ -75,6 +76,7 @@ class SubstitutedMessage:
         to: The reader's name and address.
         mailing: A token that tells the mailing to us alone.
         smtputf8: Whether only a server with SMTPUTF8 can carry it.
+        whole: Writes the same message as finished bytes.
     """
 
     template: Template
@@ -83,13 +85,12 @@ class SubstitutedMessage:
     to: Mailbox
     mailing: str
     smtputf8: bool
-    _written: tuple[MessageWriter, Reader, dt.datetime] = field(repr=False)
+    whole: Callable[[], Message] = field(repr=False)
 
     @property
     def content(self) -> bytes:
         """The same message as finished bytes, written only when somebody asks."""
-        whole, reader, now = self._written
-        return whole.write(reader, now).content
+        return self.whole().content
 
     @property
     def sender(self) -> str:
@@ -104,8 +105,7 @@ class SubstitutedMessage:
     @property
     def message_id(self) -> str:
         """The Message-ID of the finished bytes; a provider gives the message one of its own."""
-        whole, reader, _ = self._written
-        return whole.message_id_for(reader)
+        return self.whole().message_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class SubstitutionWriter:
             to=to,
             mailing=self._mailing,
             smtputf8=whole.needs_smtputf8(to),
-            _written=(whole, reader, now),
+            whole=partial(whole.write, reader, now),
         )
 
     def _single(self, template: Template, reader: Reader) -> Template:

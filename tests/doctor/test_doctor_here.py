@@ -88,3 +88,12 @@ def test_a_database_that_somebody_writes_to_is_waited_for_and_then_told(
 def test_the_room_on_the_disk(project: Project, monkeypatch: pytest.MonkeyPatch, free: int, state: str) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     assert states(list(examine_database(project)), "free-space") == [state]
+
+
+def test_a_form_whose_visitors_nobody_could_answer_is_pointed_out(tmp_path: Path) -> None:
+    ask = 'fields = [{{ name = "contact", label = "How can we reach you?", kind = "{kind}" }}]'
+    for kind, state in (("email", []), ("text", ["should fix"])):
+        make_project(
+            tmp_path, lambda toml, kind=kind: f'{toml}\n[forms.chat]\ntitle = "A chat"\n{ask.format(kind=kind)}'
+        )  # type: ignore[misc]
+        assert states(list(examine_settings(open_project(tmp_path, {}))), "form-answer") == state

@@ -19,9 +19,9 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands", "settings"])
+@pytest.mark.parametrize("page", ["commands", "settings", "api"])
 def test_a_reference_page_says_what_the_code_says(page: str) -> None:
-    """After a change of a command or a setting, scripts/reference.py writes the page again."""
+    """After a change of a command, a setting or the API, scripts/reference.py writes the page again."""
     written = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
     assert written == getattr(script(), page)()
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from newsletter.sending.addresses import Mailbox
@@ -49,9 +50,6 @@ class Whole:
         html, text = f"<p>Dear {shown['-t.2-']}</p>", f"Dear {shown['-t.3-']},\n"
         self.content = as_bytes(address, shown["-t.1-"], html, text)
 
-    def write(self, *_: object) -> "Whole":
-        return self
-
 
 def message(delivery: int, address: str, template: Template = TEMPLATE, **values: str) -> SubstitutedMessage:
     shown = {"-t.1-": "Data Sharing", "-t.2-": "&lt;b&gt;", "-t.3-": "<b>"} | {
@@ -64,7 +62,7 @@ def message(delivery: int, address: str, template: Template = TEMPLATE, **values
         to=Mailbox("", address),
         mailing=SIGNER.sign("events", ORIGIN.mailing),
         smtputf8=False,
-        _written=(Whole(address, shown), None, NOW),  # type: ignore[arg-type]
+        whole=partial(Whole, address, shown),  # type: ignore[arg-type]
     )
 
 

@@ -60,8 +60,8 @@ fields = [
 hold = "0 s"
 
 [web]
-patience = 0
-work = 0
+patience = {patience}
+work = {work}
 """
 """A project whose forms need neither time nor work: tests that are about these say otherwise."""
 
@@ -99,11 +99,19 @@ class Project:
     """
 
     def __init__(
-        self, root: Path, database_url: str, base_url: str = "https://news.example.org", more: str = ""
+        self,
+        root: Path,
+        database_url: str,
+        base_url: str = "https://news.example.org",
+        more: str = "",
+        *,
+        patience: int = 0,
+        work: int = 0,
     ) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
-        (root / "newsletter.toml").write_text(SETTINGS.format(base_url=base_url) + more, encoding="utf-8")
+        settings = SETTINGS.format(base_url=base_url, patience=patience, work=work)
+        (root / "newsletter.toml").write_text(settings + more, encoding="utf-8")
         self.clock = Clock()
         environ = {
             "NEWSLETTER_SECRET_KEY": "a key for tests that is long enough to be one",
@@ -167,10 +175,14 @@ class Project:
             yield client
 
     @contextlib.contextmanager
-    def server(self, port: int) -> Iterator[str]:
-        """A real server in a thread, for browsers, with duties; its address."""
+    def server(self, port: int, *, duties: bool = True) -> Iterator[str]:
+        """A real server in a thread, for browsers; its address."""
         config = uvicorn.Config(
-            create_app(self.newsletter), host="127.0.0.1", port=port, log_level="warning", access_log=False
+            create_app(self.newsletter, duties=duties),
+            host="127.0.0.1",
+            port=port,
+            log_level="warning",
+            access_log=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

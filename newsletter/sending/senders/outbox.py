@@ -14,6 +14,8 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from email import policy
+from email.headerregistry import AddressHeader
+from email.message import Message
 from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,6 +25,9 @@ from newsletter.sending.senders.protocol import Capabilities, Handover, Origin, 
 
 if TYPE_CHECKING:
     from newsletter.project import Project
+
+_LETTERS = "letters"
+"""The folder of letters, which belong to no mailing."""
 
 _LISTED = 1000
 """Messages on the index page; a page of a million rows would help nobody."""
@@ -54,6 +59,8 @@ class OutboxSender:
 
     def folder(self, origin: Origin) -> Path:
         """Where the messages of a mailing are; the time keeps it apart from a mailing of an earlier database."""
+        if origin.letter:
+            return self.directory / _LETTERS
         slug = re.sub(r"[^A-Za-z0-9_-]+", "-", origin.edition)[:80]
         kind = "test-" if origin.test else ""
         return self.directory / f"{origin.created_at:%Y%m%d-%H%M%S}-{kind}{slug}-{origin.mailing}"
@@ -89,7 +96,7 @@ class OutboxSender:
         outcomes = []
         for unknown in unknowns:
             folder = self.folder(unknown.origin)
-            if (folder / _name(unknown.delivery)).exists():
+            if (folder / _name(unknown.origin, unknown.delivery)).exists():
                 self._touched.add(folder)
                 outcomes.append(Outcome(unknown.delivery, Verdict.ACCEPTED))
             else:
@@ -101,12 +108,27 @@ class OutboxSender:
     def forget(self, origin: Origin, delivery: int) -> Path | None:
         """Delete the file of a delivery, if there is one; says which."""
         folder = self.folder(origin)
-        path = folder / _name(delivery)
+        path = folder / _name(origin, delivery)
         if not path.exists():
             return None
         path.unlink()
         _write_index(folder)
         return path
+
+    def forget_letters(self, address: str) -> list[Path]:
+        """Delete the letters that went to an address, or whose answers go there; says which.
+
+        Args:
+            address: As addresses are compared: in small letters, the domain in ASCII.
+        """
+        folder = self.directory / _LETTERS
+        names = list(_messages(folder)) if folder.is_dir() else []
+        gone = [folder / name for name, header in _headers(folder, names) if address in _addresses(header)]
+        for path in gone:
+            path.unlink(missing_ok=True)
+        if gone:
+            _write_index(folder)
+        return sorted(gone)
 
     def close(self) -> None:
         """Write the index page of every folder that got messages."""
@@ -117,7 +139,7 @@ class OutboxSender:
 
     def _write(self, handover: Handover) -> Outcome:
         folder = self.folder(handover.origin)
-        path = folder / _name(handover.delivery)
+        path = folder / _name(handover.origin, handover.delivery)
         try:
             if not path.exists():
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,9 +152,9 @@ class OutboxSender:
         return Outcome(handover.delivery, Verdict.ACCEPTED, message_id=handover.message.message_id)
 
 
-def _name(delivery: int) -> str:
-    """The file name of a delivery; sorts as the deliveries do."""
-    return f"{delivery:08}.eml"
+def _name(origin: Origin, delivery: int) -> str:
+    """The file name of a delivery; sorts as the deliveries do. All letters share a folder, so theirs has the time."""
+    return f"{origin.created_at:%Y%m%d-%H%M%S}-{delivery:08}.eml" if origin.letter else f"{delivery:08}.eml"
 
 
 def _publish(path: Path, content: bytes) -> None:
@@ -181,7 +203,7 @@ def _write_index(folder: Path) -> None:
     title = html.escape(folder.name)
     rows = "".join(
         f'<tr><td><a href="{name}">{name}</a><td>{html.escape(recipient)}<td>{html.escape(subject)}\n'
-        for name, recipient, subject in _headers(folder, listed)
+        for name, recipient, subject in _lines(folder, listed)
     )
     more = f"<p>and {count - len(listed):,} more.</p>\n" if count > len(listed) else ""
     page = (
@@ -203,11 +225,22 @@ def _messages(folder: Path) -> Iterator[str]:
                 yield entry.name
 
 
-def _headers(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+def _lines(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Name, recipient and subject of each message."""
+    for name, header in _headers(folder, names):
+        yield name, str(header["To"] or ""), str(header["Subject"] or "")
+
+
+def _addresses(header: Message) -> set[str]:
+    """The addresses that a message goes to, and to which it is answered, in small letters."""
+    fields = [field for name in ("To", "Reply-To") if isinstance(field := header[name], AddressHeader)]
+    return {address.addr_spec.casefold() for field in fields for address in field.addresses}
+
+
+def _headers(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, Message]]:
+    """Name and header of each message."""
     parser = BytesHeaderParser(policy=policy.default)
     for name in names:
         with (folder / name).open("rb") as file:
             start = file.read(16_384)  # the header is first, and never that long
-        header = parser.parsebytes(start.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
-        yield name, str(header["To"] or ""), str(header["Subject"] or "")
+        yield name, parser.parsebytes(start.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")

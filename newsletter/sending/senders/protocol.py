@@ -58,7 +58,7 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The mailing that messages belong to.
+    """The mailing that messages belong to, or what they are instead.
 
     Attributes:
         mailing: Its id.
@@ -66,12 +66,20 @@ class Origin:
         created_at: When the mailing was made; tells it apart from one with the same id in another database.
         test: Whether this is no mailing, but a test send (`sending/testing.py`): its ids are in no ledger, so that what
             comes back about its messages concerns nobody.
+        letter: Whether this is no mailing, but a letter (`newsletter/letters/`): one message to one person, whose row
+            stands in place of the delivery's; `edition` says its kind.
     """
 
     mailing: int
     edition: str
     created_at: datetime
     test: bool = False
+    letter: bool = False
+
+    @property
+    def in_ledger(self) -> bool:
+        """Whether each of the messages is a delivery of the ledger."""
+        return not (self.test or self.letter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class Handover:
 
     Attributes:
         delivery: The id of its row in the ledger, never used twice.
-        origin: The mailing it belongs to.
+        origin: The mailing it belongs to; of a letter, `delivery` is the letter's row.
         message: What to deliver.
     """
 

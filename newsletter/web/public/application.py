@@ -21,16 +21,19 @@ from newsletter.web.public import (
     health,
     hooks,
     leaving,
+    metrics,
     preferences,
     signing_up,
     themselves,
 )
+from newsletter.web.public.counting import Counting
 from newsletter.web.public.duties import Duties
-from newsletter.web.public.shell import Shell
+from newsletter.web.public.shell import HEADERS, Shell
 from newsletter.web.public.site import Site
 
-_ROUTERS: Final = (
+ROUTERS: Final = (
     health.router,
+    metrics.router,
     assets.router,
     leaving.router,
     signing_up.router,
@@ -75,8 +78,9 @@ def create_app(newsletter: Newsletter, *, duties: bool = True) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.site = site
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router(site))
+    app.add_middleware(Counting, counts=site.counts)  # inside the shell, so that it sees which route answered
     app.add_middleware(Shell, site=site)
 
     _answer_errors(app, site)
@@ -106,6 +110,13 @@ def _answer_errors(app: FastAPI, site: Site) -> None:
     @app.exception_handler(DatabaseUnavailableError)
     async def _busy(request: Request, _: DatabaseUnavailableError) -> Response:
         return site.refusal(request, 503, headers={"Retry-After": "30"})
+
+    @app.exception_handler(Exception)
+    async def _failed(request: Request, _: Exception) -> Response:
+        # Starlette answers this outside of all middleware, so the shell's headers are put on here.
+        if request.url.path.startswith(("/api/", "/hooks/")):
+            return JSONResponse({"error": "Something went wrong on our side."}, 500, HEADERS)
+        return site.refusal(request, 500, headers=HEADERS)
 
 
 def _told(error: RequestValidationError) -> list[dict[str, object]]:

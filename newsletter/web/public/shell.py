@@ -1,5 +1,6 @@
 """The shell around every page: whom we answer, how much we read, and the headers that keep a reader safe."""
 
+import json
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from newsletter.web.public.site import Site
 
 LONGEST_BODY: Final = 64 * 1024
 """Bytes that a form may send."""
+LEAVING: Final = "/u/"
+"""Where mail programs say that their reader leaves: nothing but the token may keep anybody from it."""
 LONGEST_REPORT: Final = 4 * 1024 * 1024
 """Bytes that a provider may report at once; SendGrid's posts have 768 kB at most."""
 
@@ -55,8 +58,9 @@ class Shell:
             scope = {**scope, "path": scope["path"].removeprefix(self._root)}
         most = LONGEST_REPORT if scope["path"].startswith("/hooks/") else LONGEST_BODY
         length = asked.get("content-length", "0")
-        if not length.isdigit() or int(length) > most:
-            await _refuse(send, 413, "That is too long.")
+        leaves = scope["method"] == "POST" and scope["path"].startswith(LEAVING)  # whose body hardly matters
+        if not leaves and (not length.isdigit() or int(length) > most):
+            await _refuse(send, 413, "That is too long.", in_json=scope["path"].startswith("/api/"))
             return
         await self._answer(scope, receive, send, most)
 
@@ -98,8 +102,9 @@ class Shell:
         return name in self._hosts or is_loopback(name)
 
 
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = f"{sentence}\n".encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+async def _refuse(send: Send, status: int, sentence: str, *, in_json: bool = False) -> None:
+    body = json.dumps({"error": sentence}).encode() if in_json else f"{sentence}\n".encode()
+    kind = b"application/json" if in_json else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from newsletter.app import Newsletter
 from newsletter.config import Settings
 from newsletter.tokens import Signer
+from newsletter.web.public.counting import Counts
 from newsletter.web.public.words import Words, choose_language, direction_of
 
 _HERE: Final = Path(__file__).parent
@@ -33,6 +34,7 @@ class Site:
         base_url: Where the pages answer, no slash at the end; for addresses that leave these pages.
         root: Its path alone, for links between pages: they also work on this machine, before there is a proxy.
         companions: What runs as long as the application does; a router adds to it.
+        counts: How many requests this process has answered.
     """
 
     def __init__(self, newsletter: Newsletter) -> None:
@@ -41,6 +43,7 @@ class Site:
         self.base_url = self.settings.newsletter.base_url
         self.root = urlsplit(self.base_url).path
         self.companions: list[Callable[[], AbstractAsyncContextManager[None]]] = []
+        self.counts = Counts()
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "pages"),
             autoescape=True,
@@ -102,8 +105,15 @@ class Site:
         shown = self.render(name, words, **values)
         return HTMLResponse(shown, status, {"Content-Language": words.language, **(headers or {})})
 
-    def render(self, name: str, words: Words, **values: Any) -> str:
-        """The HTML of a page, also for files that are served without a request."""
+    def render(self, name: str, words: Words, *, live: str | None = None, **values: Any) -> str:
+        """The HTML of a page, also for files that are served without a request.
+
+        Args:
+            name: The template.
+            words: In which language.
+            live: What stands before the paths of pages that need a server; `root` if not given.
+            values: What the template sees beside the site's own.
+        """
         settings = self.settings
         return self._templates.get_template(name).render(
             t=words,
@@ -114,6 +124,7 @@ class Site:
                 "organisation": settings.newsletter.organisation,
                 "base_url": self.base_url,
                 "root": self.root,
+                "live": self.root if live is None else live,
                 "postal_address": settings.identity.postal_address.strip().splitlines(),
                 "privacy_url": settings.web.privacy_url,
                 "answers": settings.identity.reply_to or settings.identity.from_,

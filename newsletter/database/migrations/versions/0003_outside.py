@@ -170,4 +170,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_event_delivery_id"), "event", ["delivery_id"], unique=False)
     op.create_index(op.f("ix_event_mailing_id_kind"), "event", ["mailing_id", "kind"], unique=False)
     op.create_index(op.f("ix_event_subscriber_id"), "event", ["subscriber_id"], unique=False)
+    op.create_table(
+        "merged",
+        sa.Column("gone", ID, autoincrement=False, nullable=False),
+        sa.Column("kept", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["kept"], ["subscriber.id"], name=op.f("fk_merged_kept_subscriber"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("gone", name=op.f("pk_merged")),
+    )
+    op.create_index(op.f("ix_merged_kept"), "merged", ["kept"], unique=False)
     op.add_column("subscriber", sa.Column("paused_until", MOMENT))

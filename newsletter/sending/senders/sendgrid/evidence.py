@@ -112,7 +112,7 @@ class _Logs:
 
     def look(self, unknown: Unknown) -> Evidence | None:
         """A sign of this very message."""
-        if unknown.origin.test or not (address := _address(unknown.recipient)):
+        if not unknown.origin.in_ledger or not (address := _address(unknown.recipient)):
             return None
         since = (unknown.origin.created_at - _SKEW).astimezone(UTC)
         query = f'to_email = "{address}" AND sg_message_id_created_at >= TIMESTAMP "{since:%Y-%m-%dT%H:%M:%SZ}"'

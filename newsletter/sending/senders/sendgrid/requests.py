@@ -208,9 +208,9 @@ def _personalization(letter: Letter, fields: str, attempt: str) -> str:
     message = letter.message
     headers = ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in message.headers.items()])
     both = f"{headers},{fields}" if headers and fields else headers or fields
-    # The messages of a test send are in no ledger, so nothing tells them apart.
+    # Letters, and the messages of a test send, are in no ledger, so nothing tells them apart.
     row = f"{message.mailing}.{letter.handover.delivery}"
-    delivery = "" if letter.handover.origin.test else f'"nl_delivery":{_quoted(row)},'
+    delivery = f'"nl_delivery":{_quoted(row)},' if letter.handover.origin.in_ledger else ""
     values = ",".join([f"{_quoted(tag)}:{_quoted(value)}" for tag, value in message.values.items()])
     name = f',"name":{_quoted(name)}' if (name := _name(message.to)) else ""
     return (

@@ -144,10 +144,13 @@ class Round:
         return None
 
     def _resolve(self) -> SenderUnavailableError | None:
-        """Refuse those of whom it is proven that others got the same letter; else it is the letter that is wrong."""
+        """Refuse those of whom it is proven that others got the same message; else it is the message that is wrong.
+
+        A letter to one person proves nothing about another, and must not keep the others from theirs.
+        """
         stop = None
         for letter, why in self._suspects:
-            if letter.handover.origin in self._proven:
+            if letter.handover.origin.letter or letter.handover.origin in self._proven:
                 self._final([letter], why)
             else:
                 stop = SenderUnavailableError(

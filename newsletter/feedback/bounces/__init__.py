@@ -1,0 +1,1 @@
+"""Messages that come back by mail: what they say, about whom, and how they are fetched."""

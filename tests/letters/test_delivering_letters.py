@@ -1,0 +1,443 @@
+"""How letters leave: by every sender the same, once by many, again after a crash, later after a no."""
+
+import datetime as dt
+import itertools
+import re
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from newsletter.audience.lists import unsubscribe
+from newsletter.audience.subscribers import suppress
+from newsletter.database.outside import LetterState, letter
+from newsletter.database.schema import SuppressionReason, subscriber
+from newsletter.errors import SenderUnavailableError
+from newsletter.letters.delivering import Delivered, Delivery
+from newsletter.letters.queue import may_have
+from newsletter.letters.stationery import Stationery
+from newsletter.letters.taking import LOST_AFTER, Ending, record, take
+from newsletter.sending.senders.outbox import OutboxSender
+from newsletter.sending.senders.protocol import Capabilities, Handover, Origin, Outcome, Verdict
+from tests.letters.conftest import Posted
+from tests.letters.correspondence import ALL, NOW, WITH_LINK, LetterKind, Post, by_smtp, part, read
+from tests.senders.mailserver import MailServer
+from tests.senders.sendgrid_server import KEY, SendgridServer
+
+WAIT = dt.timedelta(minutes=2)
+"""Longer than the first wait after a failure."""
+
+MORE = "[sending]\nbounces = 'bounces@news.example.org'\n"
+
+
+# By every sender
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_sender_shows_the_same_letter(posted: Posted, kind: LetterKind) -> None:
+    """Outbox, mail server and SendGrid; to SendGrid nothing of it names a delivery of the ledger."""
+    with MailServer() as mailserver, SendgridServer() as sendgrid:
+        senders = {
+            "outbox": "",
+            "smtp": by_smtp(mailserver.port),
+            "sendgrid": f'[sender]\nkind = "sendgrid"\n[sender.sendgrid]\napi_url = "{sendgrid.url}"\n',
+        }
+        for name, more in senders.items():
+            post = posted(MORE + more, name, SENDGRID_API_KEY=KEY)
+            post.write(kind, language="fr")
+            assert post.letters.deliver_due() == Delivered(sent=1)
+            if name == "outbox":
+                (message,) = post.messages()
+        (mail,) = mailserver.mails
+        (accepted,) = sendgrid.accepted
+    by_mail = read(mail.content)
+    assert (mail.sender, mail.recipient) == (b"bounces@news.example.org", str(message["To"]).encode())
+    assert [*by_mail.items()] == [*message.items()]
+    text, html = part(message, "plain"), part(message, "html")
+    assert (part(by_mail, "plain"), part(by_mail, "html")) == (text, html)
+    assert (accepted.text.rstrip(), accepted.html.rstrip()) == (text.rstrip(), html.rstrip())
+    assert (accepted.to, accepted.subject) == (message["To"], message["Subject"])
+    assert accepted.reply_to == message["Reply-To"].addresses[0].addr_spec
+    assert accepted.headers == {"Auto-Submitted": "auto-generated"}
+    assert set(accepted.custom_args) == {"nl_attempt"}
+
+
+def test_sendgrid_gets_letters_of_one_kind_in_one_request(posted: Posted) -> None:
+    with SendgridServer() as sendgrid:
+        settings = f'[sender]\nkind = "sendgrid"\n[sender.sendgrid]\napi_url = "{sendgrid.url}"\n'
+        post = posted(settings, SENDGRID_API_KEY=KEY)
+        post.write_many(20, LetterKind.CONFIRM)
+        assert post.letters.deliver_due() == Delivered(sent=20)
+        assert sendgrid.counts == [20]
+        assert len({re.findall(r"/confirm/(\S+)", each.text)[0] for each in sendgrid.accepted}) == 20
+
+
+def test_a_letter_that_sendgrid_refuses_is_given_up_and_the_others_leave(posted: Posted) -> None:
+    """One letter proves nothing about another, so none of them can hold the others up."""
+    with SendgridServer() as sendgrid:
+        sendgrid.refuse = lambda body: (
+            [("bad content", "content")] if any("bad" in str(each["to"]) for each in body["personalizations"]) else []
+        )
+        settings = f'[sender]\nkind = "sendgrid"\n[sender.sendgrid]\napi_url = "{sendgrid.url}"\n'
+        post = posted(settings, SENDGRID_API_KEY=KEY)
+        bad = post.write(LetterKind.ACCESS, email="bad@example.com")
+        assert post.letters.deliver_due() == Delivered(failed=1)
+        post.write(LetterKind.ACCESS, email="ü@example.com")  # SendGrid reaches no such address
+        post.write(LetterKind.ACCESS, email="good@example.com")
+        assert post.letters.deliver_due() == Delivered(sent=1, failed=1)
+        assert "SendGrid refused it" in post.row(bad).reason
+        assert [each.to for each in sendgrid.accepted] == ["good@example.com"]
+
+
+def test_a_mail_server_gets_letters_signed_by_dkim(posted: Posted, tmp_path: Path) -> None:
+    from tests.dkim.signing import dkimpy_takes, keys
+
+    key = tmp_path / "dkim.pem"
+    key.write_bytes(pem(keys()[0]))
+    key.chmod(0o600)
+    with MailServer() as server:
+        settings = f'[dkim]\ndomain = "example.org"\nselector = "{keys()[0].selector}"\nkey_file = "{key}"\n'
+        post = posted(settings + by_smtp(server.port))
+        post.write(LetterKind.CONFIRM)
+        assert post.letters.deliver_due().sent == 1
+        assert dkimpy_takes(server.mails[0].content, 0)
+
+
+def pem(key: object) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[attr-defined,no-any-return]
+
+
+# Once by many, again after a crash
+
+
+def test_several_processes_send_no_letter_twice(either: Post) -> None:
+    with MailServer() as server:
+        either.write_many(60)
+        with (either.root / "newsletter.toml").open("a", encoding="utf-8") as settings:
+            settings.write(by_smtp(server.port))
+        doors = [either.again().letters for _ in range(3)]
+        sums: list[Delivered] = []
+        threads = [threading.Thread(target=lambda door=door: sums.append(door.deliver_due())) for door in doors]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sum(each.sent for each in sums) == 60
+        assert len({read(mail.content)["Message-ID"] for mail in server.mails}) == len(server.mails) == 60
+    assert set(either.states()) == {"sent"}
+
+
+def test_a_letter_of_a_lost_process_leaves_again_with_the_same_message_id(posted: Posted) -> None:
+    with MailServer() as server:
+        post = posted(by_smtp(server.port))
+        number = post.write(LetterKind.ERASE)
+        post.letters.deliver_due()
+        lost = {"state": "leaving", "email": "erase@example.com", "worker": "gone", "next_try": NOW + LOST_AFTER}
+        post.change(number, **lost)
+        post.clock.pass_(minutes=9)
+        assert post.letters.deliver_due() == Delivered()
+        post.clock.pass_(minutes=1)
+        assert post.letters.deliver_due().sent == 1
+        first, second = (read(mail.content) for mail in server.mails)
+        assert first["Message-ID"] == second["Message-ID"]
+    assert post.row(number).tries == 2
+
+
+def test_the_outbox_never_has_a_letter_twice(post: Post) -> None:
+    number = post.write(LetterKind.ERASE)
+    post.letters.deliver_due()
+    (path,) = (post.root / "outbox" / "letters").glob("*.eml")
+    before = path.read_bytes()
+    post.change(number, state="leaving", email="erase@example.com", worker="gone", next_try=NOW)
+    post.clock.pass_(minutes=1)
+    assert post.letters.deliver_due().sent == 1
+    assert [each.read_bytes() for each in path.parent.glob("*.eml")] == [before]
+
+
+def test_a_late_answer_changes_nothing_about_a_letter_that_another_has_taken(either: Post) -> None:
+    number = either.write(LetterKind.ACCESS)
+    with either.newsletter.database() as database:
+        taken = []
+        for worker, now in (("first", NOW), ("second", NOW + LOST_AFTER)):
+            with database.write() as connection:
+                taken += take(connection, now=now, worker=worker, signer=either.signer, most=10)
+        with database.write() as connection:
+            record(connection, [Ending(taken[0], LetterState.FAILED, "late")], worker="first", now=NOW)
+    assert (either.row(number).state, either.row(number).worker) == ("leaving", "second")
+
+
+def test_a_letter_that_is_lost_again_and_again_is_given_up(post: Post) -> None:
+    number = post.write(LetterKind.ACCESS)
+    post.change(number, tries=20)
+    post.letters.deliver_due()
+    assert (post.row(number).state, post.row(number).email) == ("failed", None)
+
+
+# When somebody says no
+
+
+def test_a_letter_refused_for_now_leaves_later_with_growing_waits(posted: Posted) -> None:
+    with MailServer() as server:
+        post = posted(by_smtp(server.port))
+        server.at("rcpt", "451 4.7.1 <access@example.com>: Greylisted, come again", times=2)
+        number = post.write(LetterKind.ACCESS)
+        waits = []
+        for _ in range(2):
+            assert post.letters.deliver_due() == Delivered(waiting=1)
+            row = post.row(number)
+            assert (row.state, row.worker) == ("queued", None)
+            assert "Greylisted" in row.reason
+            assert "example.com" not in row.reason
+            assert post.letters.deliver_due() == Delivered()
+            waits.append(row.next_try - post.clock.now)
+            post.clock.now = row.next_try
+        assert dt.timedelta(minutes=5) <= waits[0] < waits[1]
+        assert post.letters.deliver_due() == Delivered(sent=1)
+        token = re.findall(rb"/me/(\S+)", server.mails[0].content.replace(b"=\r\n", b""))[0].decode()
+        assert post.signer.read("access", token, now=post.clock.now + dt.timedelta(minutes=29))
+    row = post.row(number)
+    assert (row.state, row.email, row.reason, row.answered_at) == ("sent", None, None, post.clock.now)
+
+
+def test_a_letter_refused_for_good_is_given_up_and_its_address_forgotten(posted: Posted) -> None:
+    with MailServer() as server:
+        post = posted(by_smtp(server.port))
+        server.at("rcpt", "550 5.1.1 <access@example.com>: No such user ACCESS@EXAMPLE.COM here", times=1)
+        number = post.write(LetterKind.ACCESS)
+        assert post.letters.deliver_due() == Delivered(failed=1)
+        row = post.row(number)
+        assert (row.state, row.email) == ("failed", None)
+        assert "No such user" in row.reason
+        assert "example.com" not in row.reason.lower()
+        post.clock.pass_(days=3)
+        assert post.letters.deliver_due() == Delivered()
+
+
+def test_after_a_day_of_no_a_letter_is_given_up(posted: Posted) -> None:
+    with MailServer() as server:
+        post = posted(by_smtp(server.port))
+        server.at("rcpt", "451 4.3.0 Not now")
+        number = post.write(LetterKind.ACCESS)
+        tries = 0
+        while post.row(number).state == "queued":
+            tries += 1
+            post.clock.now = post.row(number).next_try
+            post.letters.deliver_due()
+        assert post.clock.now - NOW < dt.timedelta(hours=36)
+        assert 5 < tries < 15
+    assert (post.row(number).state, post.row(number).email) == ("failed", None)
+
+
+def test_an_unreachable_sender_is_left_alone_for_growing_times(posted: Posted) -> None:
+    with MailServer() as server:
+        port = server.port
+    post = posted(by_smtp(port))
+    post.write_many(3)
+    asked = []
+    for _ in range(100):
+        if (done := post.letters.deliver_due()) != Delivered():
+            assert done.problem
+            assert (done.sent, done.failed) == (0, 0)
+            asked.append(post.clock.now)
+        post.clock.pass_(seconds=6)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert len(asked) < 8
+    assert gaps[-1] > gaps[0]
+    with MailServer(port=port):
+        post.clock.pass_(minutes=30)
+        assert post.letters.deliver_due() == Delivered(sent=3)
+    assert post.states() == ["sent"] * 3
+
+
+def test_a_server_that_hangs_up_after_the_letter_gets_it_three_times_at_most(posted: Posted) -> None:
+    """Nobody knows whether it arrived: rather twice than never, and not for a whole day."""
+    with MailServer() as server:
+        post = posted(by_smtp(server.port))
+        server.at("dot", "take", "drop")
+        number = post.write(LetterKind.ACCESS)
+        for _ in range(6):
+            post.letters.deliver_due()
+            post.clock.pass_(hours=3)
+        assert len(server.mails) == 3
+    assert post.row(number).state == "failed"
+
+
+# Who gets none
+
+
+def left(post: Post, person: int) -> None:
+    with post.newsletter.database() as database, database.write() as connection:
+        unsubscribe(connection, person, "community", now=NOW)
+
+
+def suppressed(post: Post, person: int) -> None:
+    with post.newsletter.database() as database, database.write() as connection:
+        email = connection.execute(sa.select(subscriber.c.email).where(subscriber.c.id == person)).scalar_one()
+        suppress(connection, email, SuppressionReason.COMPLAINED, secret=post.secret, now=NOW)
+
+
+def moved(post: Post, person: int) -> None:
+    with post.newsletter.database() as database, database.write() as connection:
+        new = {"email": "new@example.com", "email_key": "new@example.com", "address_hash": b"n" * 32}
+        connection.execute(sa.update(subscriber).where(subscriber.c.id == person).values(new))
+
+
+@pytest.mark.parametrize(
+    ("kind", "happened"),
+    [
+        (LetterKind.CONFIRM, left),
+        (LetterKind.ALREADY, left),
+        *((kind, suppressed) for kind in WITH_LINK),
+        *((kind, moved) for kind in WITH_LINK),
+    ],
+)
+def test_who_should_not_get_it_any_more_gets_none(
+    post: Post, kind: LetterKind, happened: Callable[[Post, int], None]
+) -> None:
+    person = post.person(f"{kind}@example.com", "pending" if kind is LetterKind.CONFIRM else "active")
+    number = post.write(kind, person=person)
+    happened(post, person)
+    assert post.letters.deliver_due() == Delivered()
+    assert (post.row(number).state, post.row(number).email) == ("failed", None)
+    assert post.messages() == []
+
+
+def test_an_entry_that_is_gone_is_told_to_nobody(post: Post) -> None:
+    number = post.write(LetterKind.ENTRY, details={"entry": 999})
+    assert post.letters.deliver_due() == Delivered()
+    assert post.row(number).state == "failed"
+
+
+# Whatever a sender does
+
+
+class Strange:
+    """A sender of another package that does what the test says."""
+
+    kind = "strange"
+
+    def __init__(self, does: Callable[[Sequence[Handover]], list[Outcome]], batch: int = 2) -> None:
+        self.capabilities = Capabilities(batch=batch, settles=False, smtputf8=False)
+        self.does = does
+        self.closed = 0
+        self.got: list[int] = []
+
+    def deliver(self, batch: Sequence[Handover]) -> list[Outcome]:
+        self.got += [handover.delivery for handover in batch]
+        return self.does(batch)
+
+    def settle(self, unknowns: object) -> list[Outcome]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def delivered(post: Post, sender: Strange, stop: Callable[[], bool] = lambda: False) -> Delivered:
+    with post.newsletter.database() as database:
+        stationery = Stationery(post.newsletter.project, post.signer)
+        return Delivery(database, stationery, post.signer, lambda: sender, clock=post.clock, stop=stop).run()
+
+
+def accept(batch: Sequence[Handover]) -> list[Outcome]:
+    return [Outcome(handover.delivery, Verdict.ACCEPTED) for handover in batch]
+
+
+def fail(batch: Sequence[Handover]) -> list[Outcome]:
+    raise RuntimeError("ana@example.com")
+
+
+def be_away(batch: Sequence[Handover]) -> list[Outcome]:
+    raise SenderUnavailableError("Nothing works.")
+
+
+@pytest.mark.parametrize(
+    ("does", "done"),
+    [
+        (accept, Delivered(sent=5)),
+        (fail, Delivered(waiting=5)),
+        (be_away, Delivered(waiting=5, problem="Nothing works.")),
+        (lambda batch: accept(batch[:1]), Delivered(sent=3, waiting=2)),
+        (lambda _: [], Delivered(waiting=5)),
+    ],
+)
+def test_every_letter_is_accounted_for(
+    post: Post, does: Callable[[Sequence[Handover]], list[Outcome]], done: Delivered
+) -> None:
+    post.write_many(5)
+    sender = Strange(does)
+    assert delivered(post, sender) == done
+    assert sender.closed == 1
+    assert "leaving" not in post.states()
+    with post.newsletter.database() as database, database.read() as connection:
+        assert not [reason for reason in connection.scalars(sa.select(letter.c.reason)) if reason and "@" in reason]
+    post.clock.pass_(minutes=30)
+    assert delivered(post, Strange(accept)).sent == 5 - done.sent
+
+
+def test_no_sender_is_opened_while_nothing_is_due(post: Post) -> None:
+    sender = Strange(accept)
+    assert delivered(post, sender) == Delivered()
+    assert sender.closed == 0
+
+
+def test_a_stop_finishes_what_is_in_flight_and_puts_the_rest_back(post: Post) -> None:
+    post.write_many(6)
+    sender = Strange(accept)
+    assert delivered(post, sender, stop=lambda: len(sender.got) >= 2) == Delivered(sent=2, waiting=4)
+    assert delivered(post, sender).sent == 4
+    assert sorted(sender.got) == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_address_that_the_sender_cannot_reach_is_told(post: Post) -> None:
+    number = post.write(LetterKind.ACCESS, email="ü@example.com")
+    assert delivered(post, Strange(accept)) == Delivered(failed=1)
+    assert "cannot reach" in post.row(number).reason
+
+
+# Kept short
+
+
+def test_what_is_left_of_letters_goes_after_35_days_and_limits_hold_until_then(post: Post) -> None:
+    number = post.write(LetterKind.ACCESS)
+    post.letters.deliver_due()
+    hashed = post.row(number).address_hash
+    post.clock.pass_(days=35)
+    post.letters.expire()
+    assert post.states() == ["sent"]
+    post.clock.pass_(seconds=1)
+    post.letters.expire()
+    assert post.states() == []
+    with post.newsletter.database() as database, database.read() as connection:
+        assert may_have(connection, hashed, now=post.clock.now)
+
+
+@pytest.mark.parametrize("leave_first", [True, False])
+def test_an_erased_person_is_in_no_letter_and_in_no_file_of_one(post: Post, leave_first: bool) -> None:
+    person = post.person("ana@example.com")
+    post.write(LetterKind.ACCESS, email="ana@example.com", person=person)
+    post.write(LetterKind.ENTRY, details={"entry": post.entry(email="ana@example.com", news="I am Ana.")})
+    post.write(LetterKind.ACCESS, email="ben@example.com")
+    if leave_first:
+        assert post.letters.deliver_due().sent == 3
+    erased = post.newsletter.erase_person("Ana@example.com")
+    assert len(erased.removed) == (2 if leave_first else 0)
+    post.letters.deliver_due()
+    everything = b"".join(path.read_bytes() for path in post.root.parent.rglob("*") if path.is_file())
+    assert b"ana@example.com" not in everything.replace(b"=\r\n", b"")
+    assert b"ben@example.com" in everything
+    folder = OutboxSender.open(post.newsletter.project).folder(Origin(0, "access", NOW, letter=True))
+    assert len(list(folder.glob("*.eml"))) == 1
+
+
+def test_a_person_sees_the_letters_that_they_got(post: Post) -> None:
+    person = post.person("ana@example.com")
+    post.write(LetterKind.ACCESS, email="ana@example.com", person=person)
+    post.letters.deliver_due()
+    (told,) = post.newsletter.export_person("ana@example.com")["letters"]  # type: ignore[misc]
+    assert told["about"] == "access"
+    assert told["state"] == "sent"
