@@ -7,7 +7,8 @@ Ratios:
 
 - one-click POSTs a second over answers a second of the bare application (goal: at least 0.25);
 - the longest wait of 99 % of the requests, in milliseconds, from when a connection takes one up (goal: at most 1,000);
-- sign-ups a second over answers of the bare application, each with a subscriber, consent and a letter (goal: 0.05);
+- sign-ups a second over answers of the bare application: each is one transaction with a person, the proof of consent
+  and a letter, on the disk before the answer, while the letters leave beside it (no goal; it is told);
 - answered requests that are not in the database after SIGKILL in the middle (goal: none).
 """
 
@@ -79,7 +80,7 @@ def rows() -> Iterator[Row]:
             ours=f"{signing_up['rate']:,.0f} /s, p99 {signing_up['p99']:,.0f} ms",
             theirs=f"bare uvicorn: {bare['rate']:,.0f} /s",
             ratio=signing_up["rate"] / bare["rate"],
-            goal=0.05,
+            goal=None,
         )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -171,6 +171,7 @@ class People:
         from newsletter.audience.privacy import expire_pending
         from newsletter.audience.subscribers import Change, find_subscriber, save_subscriber
         from newsletter.database.schema import ConsentMethod, SubscriptionStatus
+        from newsletter.webhooks.announcing import announce
 
         if confirmed and not (consent or "").strip():
             raise UsageError(
@@ -197,6 +198,9 @@ class People:
                     subscribed = Change.NEW if confirm_by_hand(connection, person, list_id, agreed) else subscribed
                 if change is Change.UNCHANGED and subscribed is Change.NEW:
                     change = Change.UPDATED
+                if subscribed is Change.NEW and status is SubscriptionStatus.ACTIVE:
+                    told = {"subscriber": person, "lists": [list_slug], "how": "command"}
+                    announce(connection, "subscriber.confirmed", told, now=now, subscriber_id=person)
                 standings = {each.list_slug: each.status for each in read_history(connection, known).standings}
                 return Added(known.email, change, standings[list_slug])
 
@@ -267,7 +271,9 @@ class People:
         from newsletter.audience.history import read_history
         from newsletter.audience.lists import find_list, unsubscribe
         from newsletter.audience.subscribers import Change, find_subscriber
+        from newsletter.webhooks.announcing import announce
 
+        now = self._clock()
         with self._database() as database, database.write() as connection:
             person = find_subscriber(connection, email)
             slugs = [each.list_slug for each in read_history(connection, person).standings]
@@ -276,8 +282,11 @@ class People:
                 slugs = [list_slug]
             left = []
             for slug in slugs:
-                done = unsubscribe(connection, person.id, slug, now=self._clock(), wording="taken off by command")
-                left += [slug] if done is Change.UPDATED else []
+                done = unsubscribe(connection, person.id, slug, now=now, wording="taken off by command")
+                if done is Change.UPDATED:
+                    left.append(slug)
+                    told = {"subscriber": person.id, "list": slug, "how": "command"}
+                    announce(connection, "subscriber.unsubscribed", told, now=now, subscriber_id=person.id)
             return left
 
     def suppress(self, email: str) -> "Change":

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from newsletter.errors import AddressError, SubscriberNotFoundError, TokenError
+from newsletter.errors import AddressError, TokenError
 from newsletter.project import Project
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from newsletter.audience.privacy import Erased
     from newsletter.database.connection import Database
     from newsletter.feedback.choosing import Wishes
+    from newsletter.letters.queue import LetterKind
     from newsletter.sending.links import ReaderLink
     from newsletter.tokens import Signer
 
@@ -27,6 +28,9 @@ ERASE: Final = "erase"
 
 _OWN_LIMITS: Final = ((3, dt.timedelta(hours=24)), (10, dt.timedelta(days=30)))
 """How many links to what is held go to a reader who asks for them with a link of a message."""
+
+_ASKS_A_DAY: Final = 20
+"""How often links to one address are asked for by anybody before nobody looks whether there may be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,52 +279,59 @@ class Readers:
     def send_access(self, email: str) -> None:
         """Send the owner of an address a link to what is held about them, if there is anybody and they may have one.
 
-        Nothing tells the caller whether there is.
+        Nothing tells the caller whether there is, and it takes as long: that somebody asked is counted either way.
 
         Raises:
             AddressError: That is no address.
         """
-        from newsletter.audience.subscribers import find_subscriber, read_address
+        from newsletter.audience.allowances import Use, spend
+        from newsletter.audience.choosing import read_chosen
+        from newsletter.audience.subscribers import id_of, read_address
+        from newsletter.letters.queue import LetterKind, may_have
 
-        address = read_address(email)
+        address, secret, now = read_address(email), self._project.secret_key(), self._clock()
+        often = [Use("access", address.key, _ASKS_A_DAY, dt.timedelta(days=1))]
         with self._database() as database, database.write() as connection:
-            try:
-                person = find_subscriber(connection, address.email)
-            except SubscriberNotFoundError:
+            if spend(connection, often, secret=secret, now=now) is not None:
                 return
-            self._write_access(connection, person.id)
+            may = may_have(connection, address.hashed(secret), now=now)  # asked of all, so that it takes as long
+            known = read_chosen(connection, id_of(connection, address) or 0)
+            if may and known is not None and known.suppressed is None:
+                self._write(connection, LetterKind.ACCESS, known)
 
     def send_access_to(self, person: int) -> bool:
         """Send somebody whose message brought them here a link to what is held about them; whether they may have one.
 
         They may have more of these than whoever only typed an address, since they hold one of our messages.
         """
-        from newsletter.letters.queue import LetterKind
-
-        with self._database() as database, database.write() as connection:
-            return self._write_access(connection, person, kinds=[LetterKind.ACCESS], limits=_OWN_LIMITS)
-
-    def _write_access(self, connection: "sa.Connection", person: int, **limits: Any) -> bool:
         from newsletter.audience.choosing import read_chosen
         from newsletter.audience.subscribers import read_address
-        from newsletter.letters.queue import LetterKind, may_have, write_letter
+        from newsletter.letters.queue import LetterKind, may_have
 
         secret, now = self._project.secret_key(), self._clock()
-        known = read_chosen(connection, person)
-        if known is None or known.suppressed is not None:
-            return False
-        if not may_have(connection, read_address(known.email).hashed(secret), now=now, **limits):
-            return False
+        with self._database() as database, database.write() as connection:
+            known = read_chosen(connection, person)
+            if known is None or known.suppressed is not None:
+                return False
+            hashed = read_address(known.email).hashed(secret)
+            if not may_have(connection, hashed, now=now, kinds=[LetterKind.ACCESS], limits=_OWN_LIMITS):
+                return False
+            self._write(connection, LetterKind.ACCESS, known)
+            return True
+
+    def _write(self, connection: "sa.Connection", kind: "LetterKind", known: "Chosen") -> None:
+        """Put a letter to somebody into the queue."""
+        from newsletter.letters.queue import write_letter
+
         write_letter(
             connection,
-            LetterKind.ACCESS,
+            kind,
             known.email,
-            secret=secret,
-            now=now,
-            subscriber_id=person,
+            secret=self._project.secret_key(),
+            now=self._clock(),
+            subscriber_id=known.subscriber,
             language=known.language,
         )
-        return True
 
     def letter_link(self, purpose: str, token: str) -> LetterLink:
         """What a link that came by letter names; asks no database.
@@ -360,22 +371,13 @@ class Readers:
         One letter brings one other at most, so that nobody is bombed by whoever finds an old link.
         """
         from newsletter.audience.choosing import read_chosen
-        from newsletter.letters.queue import LetterKind, use, write_letter
+        from newsletter.letters.queue import LetterKind, use
 
-        secret, now = self._project.secret_key(), self._clock()
         with self._database() as database, database.write() as connection:
             known = read_chosen(connection, link.subscriber)
-            if known is None or known.suppressed is not None or not use(connection, link.letter, now=now):
+            if known is None or known.suppressed is not None or not use(connection, link.letter, now=self._clock()):
                 return False
-            write_letter(
-                connection,
-                LetterKind.ERASE,
-                known.email,
-                secret=secret,
-                now=now,
-                subscriber_id=link.subscriber,
-                language=known.language,
-            )
+            self._write(connection, LetterKind.ERASE, known)
             return True
 
     def erase(self, link: LetterLink) -> "Erased | None":

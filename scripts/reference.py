@@ -169,7 +169,13 @@ def _default(info: FieldInfo) -> str:
     if default in (None, (), {}, ""):
         return ""
     seconds = getattr(default, "total_seconds", None)
-    return f" (`{int(seconds())} s`)" if seconds else f" (`{default}`)"
+    return f" (`{_length(int(seconds()))}`)" if seconds else f" (`{default}`)"
+
+
+def _length(seconds: int) -> str:
+    """A length of time as people write it in the file."""
+    days, rest = divmod(seconds, 86_400)
+    return f"{days} days" if days and not rest else f"{seconds} s"
 
 
 def api() -> str:

@@ -239,6 +239,12 @@ def find_subscriber(connection: sa.Connection, typed: str) -> Subscriber:
     return read_subscribers(connection, [person])[person]
 
 
+def id_of(connection: sa.Connection, address: Address) -> int | None:
+    """The id of the person with an address; None if nobody has it."""
+    found: int | None = connection.scalar(sa.select(subscriber.c.id).where(subscriber.c.email_key == address.key))
+    return found
+
+
 def read_subscribers(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
     """The people with these ids, at most some thousands; who is not there any more is left out."""
     wanted = list(ids)

@@ -19,7 +19,10 @@ _Form = Annotated[str, typer.Argument(metavar="FORM", help="The form's name in n
 
 @app.callback()
 def _all(context: typer.Context, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """List the forms of the public pages, and how many entries each has. With a command: see its own help."""
+    """See the forms, and what came by them.
+
+    Without a command: list the forms of the public pages, and how many entries each has.
+    """
     if context.invoked_subcommand is None:
         _show_forms(project, json_=json_)
     elif project is not None or json_:
@@ -141,14 +144,20 @@ def delete(
 
 
 @app.command()
-def embed(form: _Form, *, project: ProjectOption = None) -> None:
-    """Print a piece of HTML that puts a form into a page of another web site.
+def embed(form: _Form, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
+    """Write a form for another web site.
 
-    Who sends it comes to our page, sees what they typed, and presses the button there: that keeps robots out.
+    It is HTML: copy what is printed into a page there. Who sends it comes to our page, sees what they typed, and
+    presses the button there, which keeps robots out.
     """
     from newsletter.app import Newsletter
     from newsletter.web.public.form_snippet import form_snippet
 
     newsletter = Newsletter.open(project)
-    newsletter.forms.form(form)
-    typer.echo(form_snippet(newsletter.project.settings, form))
+    table = newsletter.forms.form(form)
+    html = form_snippet(newsletter.project.settings, form)
+    if json_:
+        action = f"{newsletter.project.settings.newsletter.base_url}/forms/{form}"
+        print_json({"form": form, "html": html, "action": action, "embed_on": list(table.embed_on)})
+    else:
+        typer.echo(html)

@@ -31,6 +31,7 @@ from newsletter.errors import DatabaseError
 
 _FORMAT: Final = 1
 _ROWS: Final = 200
+_LARGE: Final = frozenset({"composition", "article", "picture"})  # each row is as large as a page with its pictures
 _DAMAGED: Final = "The backup is damaged or incomplete, and nothing was changed. Use another copy of it."
 
 Convert = Callable[[Any], Any]
@@ -120,7 +121,7 @@ def _write(database: Database, file: BinaryIO, secret: bytes, passphrase: str | 
             counts[table.name] = 0
             line({"table": table.name, "columns": [column.name for column in table.c]})
             change = _converters(table, _to_json)
-            size = 1 if table.name == "composition" else _ROWS  # each is as large as a page with its pictures
+            size = 1 if table.name in _LARGE else _ROWS
             found = connection.execution_options(yield_per=size).execute(
                 sa.select(table).order_by(*table.primary_key.columns)
             )

@@ -4,12 +4,14 @@ Nothing that anybody typed into a form stands here. The titles of lists and form
 signs and slots in these blocks, filled when the letter is written, so that they never meet Markdown or a template.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import ValidationError
 
+from newsletter.edition.languages import language_problem
 from newsletter.edition.model import Edition
 from newsletter.errors import Finding, TemplateError
 from newsletter.letters.queue import LetterKind
@@ -47,7 +49,11 @@ class Matter:
 
 def choose_language(theme: Theme, *wanted: str | None) -> str:
     """The first of these languages in which the theme has words for letters, else English."""
-    return next((language for language in wanted if language and theme.speaks(language, FOLDER)), "en")
+    for language in wanted:
+        if language and theme.speaks(language, FOLDER):
+            # What somebody imported as a language may be none after its first part.
+            return language if language_problem(language) is None else re.split("[_-]", language.lower())[0]
+    return "en"
 
 
 def edition_of(theme: Theme, matter: Matter) -> Edition:

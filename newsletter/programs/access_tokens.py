@@ -143,7 +143,8 @@ def revoke_token(connection: sa.Connection, name: str, *, now: datetime) -> bool
     """
     named = access_token.c.name == name
     if connection.scalar(sa.select(access_token.c.id).where(named)) is None:
-        raise UsageError(f"There is no token «{name[:100]}». See them:  newsletter tokens list")
+        # What was typed is not repeated: it may be the token itself.
+        raise UsageError("There is no token of that name. See them:  newsletter tokens list")
     revoke = sa.update(access_token).where(named, access_token.c.revoked_at.is_(None)).values(revoked_at=now)
     return connection.execute(revoke).rowcount == 1
 

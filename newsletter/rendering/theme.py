@@ -27,6 +27,7 @@ TEXT: Final = ".txt.j2"
 
 _SAVE: Final = "Save it as UTF-8."
 _NAME = re.compile(r"(?:[\w-]+/)*[\w-][\w.-]*", re.ASCII)
+_LONGEST_NAME: Final = 200  # file systems take 255
 _MAX_TEMPLATE: Final = 256_000  # bytes; a template is some hundred lines
 _FAILURES: Final = (
     *(JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
@@ -163,7 +164,7 @@ class Theme:
             raise self._error(name, None, what, _SAVE) from None
 
     def _find(self, name: str) -> Traversable | None:
-        if not _NAME.fullmatch(name):
+        if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
             return None
         shipped = self._default.joinpath(*name.split("/"))
         return self._own(name) or (shipped if shipped.is_file() else None)

@@ -1,13 +1,14 @@
 """Runs the web pages with uvicorn: behind a proxy, in one process or several, and to a clean end."""
 
 import errno
+import gc
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from types import FrameType, TracebackType
+from typing import Final, Self
 
 import uvicorn
 from fastapi import FastAPI
@@ -52,7 +53,7 @@ def serve(newsletter: Newsletter, *, host: str | None = None, port: int | None =
     newsletter.reach_database()  # said once and plainly, before several processes say it; brings it up to date too
     os.environ[_PROJECT] = str(newsletter.project.root)
     try:
-        with _ending_quietly():
+        with _QuietEnd():
             uvicorn.run(
                 f"{__name__}:served",
                 factory=True,
@@ -78,7 +79,10 @@ def served() -> FastAPI:
     """The application of one process."""
     from newsletter.web.public import create_app  # noqa: PLC0415 - the process that watches the others needs none of it
 
-    return create_app(Newsletter.open(Path(os.environ[_PROJECT])))
+    app = create_app(Newsletter.open(Path(os.environ[_PROJECT])))
+    gc.collect()
+    gc.freeze()  # what stays for ever is not looked through again while thousands wait
+    return app
 
 
 def _see_that_it_is_free(host: str, port: int) -> None:
@@ -106,16 +110,31 @@ def _see_that_it_is_free(host: str, port: int) -> None:
         ) from None
 
 
-@contextmanager
-def _ending_quietly() -> Iterator[None]:
-    """A polite kill ends like Ctrl-C, whether it comes before uvicorn listens for signals, while it serves, or after.
+class _QuietEnd:
+    """While it is entered, a polite kill ends like Ctrl-C: before uvicorn listens for signals, while it does, or after.
 
     Uvicorn passes a signal on when all is finished; SIGTERM would then end this process as if nothing had been.
+
+    Attributes:
+        asked: Whether somebody asked for it.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        # Stopped before it served, uvicorn thinks that it could not start.
+        return self.asked and isinstance(error, KeyboardInterrupt | SystemExit)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.asked = True
+        raise KeyboardInterrupt

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from newsletter.audience.consent import Consent
 from newsletter.audience.lists import count_people, subscribe
 from newsletter.audience.privacy import PENDING_LASTS, Handed, erase, expire_pending, files_with, person_report
-from newsletter.audience.subscribers import Details, find_subscriber, save_subscriber
+from newsletter.audience.subscribers import Details, find_subscriber, read_address, save_subscriber
 from newsletter.database.connection import Database
+from newsletter.database.outside import EventKind, form_entry, webhook
 from newsletter.database.schema import (
     ConsentMethod,
     SubscriptionStatus,
@@ -22,10 +23,14 @@ from newsletter.database.schema import (
     consent_record,
     delivery,
     mailing,
+    metadata,
     subscriber,
     suppression,
 )
 from newsletter.errors import AudienceError, SubscriberNotFoundError
+from newsletter.feedback.events import Event, record
+from newsletter.letters.queue import LetterKind, write_letter
+from newsletter.webhooks.announcing import announce
 from tests.database.opened import NOW, SECRET, add_people
 
 ADA = Details(
@@ -58,6 +63,22 @@ def mail(database: Database, person: int, *, state: str = "refused", sender: str
     return int(made)
 
 
+def leave_traces(database: Database, person: int) -> None:
+    """What came back about Ada, what she wrote into a form, what other programs are told, a letter to her."""
+    hashed = read_address(ADA.email).hashed(SECRET)
+    with database.write() as connection:
+        said = {"reason": f"550 {ADA.email}: no such user", "raw": f"To: Augusta Ada <{ADA.email}>"}
+        bounced = Event(provider="smtp", key="1", kind=EventKind.BOUNCED, at=NOW, subscriber=person, **said)
+        record(connection, bounced, now=NOW)
+        entry = {"form": "updates", "at": NOW, "expires_at": NOW, "address_hash": hashed}
+        connection.execute(sa.insert(form_entry).values(answers={"news": "Analytical-Engine of Babbage"}, **entry))
+        connection.execute(
+            sa.insert(webhook).values(url="https://www.example.org", kinds=["subscriber.confirmed"], created_at=NOW)
+        )
+        announce(connection, "subscriber.confirmed", {"email": ADA.email}, now=NOW, subscriber_id=person)
+        write_letter(connection, LetterKind.ACCESS, ADA.email, secret=SECRET, now=NOW, subscriber_id=person)
+
+
 def raw(database: Database) -> bytes:
     """Every byte that the database has in files, in lower case."""
     assert database.path is not None
@@ -68,6 +89,7 @@ def test_nothing_of_an_erased_person_is_in_any_file_of_the_database(sqlite_datab
     """They are added, change, and are moved about by others who come and go, as time does with a database."""
     person = add_ada(sqlite_database)
     mail(sqlite_database, person)
+    leave_traces(sqlite_database, person)
     with sqlite_database.write() as connection:
         add_people(connection, 3000)
         connection.execute(sa.update(subscriber).where(subscriber.c.id == person).values(first_name="Augusta Ada B."))
@@ -95,7 +117,9 @@ def test_a_copy_that_does_not_hold_the_person_is_kept(sqlite_database: Database)
 
 
 def test_what_stays_names_nobody_and_counts_as_before(database: Database) -> None:
-    made = mail(database, add_ada(database))
+    person = add_ada(database)
+    made = mail(database, person)
+    leave_traces(database, person)
     done = erase(database, ADA.email, secret=SECRET, now=NOW)
     assert done.known
     with database.read() as connection:
@@ -108,7 +132,7 @@ def test_what_stays_names_nobody_and_counts_as_before(database: Database) -> Non
         assert count_people(connection, "community") == 0
         with pytest.raises(SubscriberNotFoundError):
             find_subscriber(connection, ADA.email)
-        for table in (subscriber, delivery, mailing, consent_record, suppression):
+        for table in metadata.sorted_tables:
             for found in connection.execute(sa.select(table)):
                 assert "lovelace" not in repr(tuple(found)).lower()
 

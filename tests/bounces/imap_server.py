@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Mailbox:
         abilities: What it says it can.
         habit: `drop` breaks off when a message is fetched, `huge` announces a terabyte, `endless` never stops talking,
             `garbage` is no IMAP at all, `no move` refuses to move, copy or mark.
+        encrypts: With which certificate; None for not at all.
+        at_once: Whether it encrypts from the first byte, or only when asked (STARTTLS).
         commands: All that it was told, without the login.
     """
 
@@ -37,6 +40,8 @@ class Mailbox:
     abilities: str = "IMAP4rev1 UIDPLUS MOVE"
     habit: str = ""
     fetches_until_drop: int = 1
+    encrypts: ssl.SSLContext | None = None
+    at_once: bool = True
     commands: list[str] = field(default_factory=list)
     next_uid: int = 1
 
@@ -60,13 +65,15 @@ class _Talk(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         box = self.server.mailbox
         self.chosen = "INBOX"
-        with contextlib.suppress(ConnectionError, TimeoutError):
+        with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
+            if box.encrypts and box.at_once:
+                self.encrypt(box.encrypts)
             if box.habit == "garbage":
                 self.say("220 mail.example.org ESMTP")
                 return
             self.say(f"* OK [CAPABILITY {box.abilities}] ready")
             while line := self.rfile.readline():
-                tag, _, rest = line.decode("utf-8", "replace").rstrip("\r\n").partition(" ")
+                self.tag, _, rest = line.decode("utf-8", "replace").rstrip("\r\n").partition(" ")
                 name, _, words = rest.partition(" ")
                 if name.upper() != "LOGIN":
                     box.commands.append(rest)
@@ -76,7 +83,28 @@ class _Talk(socketserver.StreamRequestHandler):
                 said = answer(words) if answer else "BAD unknown"
                 if said is None:
                     return
-                self.say(f"{tag} {said}")
+                if said:
+                    self.tag_next(said)
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        self.connection = context.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")  # type: ignore[assignment]
+        self.wfile = socketserver._SocketWriter(self.connection)  # type: ignore[attr-defined]
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()
+
+    def on_starttls(self, words: str) -> str | None:
+        context = self.server.mailbox.encrypts
+        if context is None:
+            return "BAD unknown"
+        self.tag_next("OK begin")
+        self.encrypt(context)
+        return ""
+
+    def tag_next(self, said: str) -> None:
+        self.say(f"{self.tag} {said}")
 
     def say(self, line: str | bytes) -> None:
         self.wfile.write((line.encode() if isinstance(line, str) else line) + b"\r\n")

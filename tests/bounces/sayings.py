@@ -53,6 +53,27 @@ HARD: list[tuple[str, str, Reason]] = [
     ("550 5.3.0 <ada@example.org>... No such user here (in reply to RCPT TO command)", "", R.NO_SUCH_PERSON),
 ]
 
+HARD += [
+    (said, "", R.NO_SUCH_PERSON)
+    for said in (
+        "550 5.1.1 unknown or illegal alias: ada@example.org",
+        "550 #5.1.0 Address rejected.",
+        "511 sorry, no mailbox here by that name (#5.1.1 - chkuser)",
+        "550 sorry, no mailbox here by that name. (in reply to RCPT TO command)",
+        "550-Callout verification failed: 550 No such user (in reply to RCPT TO command)",
+        "5.1.0 - Unknown address error 550-'No such recipient here' (delivery attempts: 0)",
+        "554 delivery error: dd This user doesn't have an account (ada@example.org) (in reply to end of DATA command)",
+    )
+]
+HARD += [
+    (said, "", R.NO_SUCH_DOMAIN)
+    for said in (
+        "550 5.4.310 DNS domain example.org does not exist [Message=InfoDomainNonexistent]",
+        "550 Host mx.example.org not found",
+        "5.1.2 - Bad destination host 'DNS Hard Error looking up example.org (MX):  NXDomain'",
+    )
+]
+
 SOFT: list[tuple[str, str, Reason]] = [
     ("552 5.2.2 The email account that you tried to reach is over quota", "5.2.2", R.FULL),
     ("552 5.1.1 <ada@example.org> mailbox full", "5.1.1", R.FULL),
@@ -98,4 +119,12 @@ SOFT: list[tuple[str, str, Reason]] = [
     ("", "5.7.1", R.BLOCKED),
     ("", "4.4.7", R.WAITED),
     ("", "5.2.2", R.FULL),
+]
+SOFT += [
+    ("550 Verification failed for <news@example.org> No Such User Here 550 Sender verify failed", "", R.SENDER),
+    ("554 delivery error: dd Sorry, your message cannot be delivered. This account has been disabled", "", R.SUSPENDED),
+    ("550 Ip frequency limited", "", R.TOO_MANY),
+    ("554 5.7.5 Permanent Error Evaluating DMARC Policy", "", R.NOT_PROVEN),
+    ("550 5.4.14 Hop count exceeded - possible mail loop", "", R.NETWORK),
+    ("550 Mailbox unavailable or access denied (in reply to RCPT TO command)", "", R.SUSPENDED),
 ]

@@ -13,6 +13,7 @@ from newsletter.feedback.bounces.maildirs import waiting_in
 from tests.bounces.imap_server import PASSWORD, USER, Mailbox, serving
 from tests.bounces.returning import Sent
 from tests.bounces.writing import group, report
+from tests.senders.certificates import make_authority
 from tests.web.served import Project
 
 ADA = "ada@example.com"
@@ -117,6 +118,22 @@ def test_a_server_without_encryption_is_not_told_the_password() -> None:
             with pytest.raises(MailboxError):
                 read_all(settings.model_copy(update={"security": security}))
     assert not any("LOGIN" in command for command in box.commands)
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_the_certificate_of_the_server_is_checked(
+    security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = make_authority(tmp_path)
+    box = Mailbox(abilities="IMAP4rev1 STARTTLS", encrypts=authority.context(), at_once=security == "tls")
+    box.put(b"one")
+    with serving(box) as plain:
+        settings = plain.model_copy(update={"security": security})
+        with pytest.raises(MailboxError, match="does not prove that it is that server"):
+            read_all(settings)
+        assert box.commands in ([], ["CAPABILITY", "STARTTLS"])
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert read_all(settings) == [b"one"]
 
 
 def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,14 @@ def test_a_report_that_lost_its_structure_is_read_as_text() -> None:
     assert told(content) == [("ada@example.com", "5.1.1", True)]
 
 
+def test_a_bounce_that_somebody_passed_on_as_a_quotation_is_read() -> None:
+    lines = f"To: news@example.org\n\n{SENDMAIL}\n{group('ada@example.com', '5.1.1', '550 5.1.1 user unknown')}"
+    lines = lines[: lines.index("   ----- Original")] + lines[lines.index("Final-Recipient") :]
+    quoted = "".join(f"> {line}\n" for line in lines.splitlines())
+    content = f"From: us@example.org\nSubject: Fwd: Returned mail: see transcript\n\nPlease look:\n\n{quoted}"
+    assert told(content.encode()) == [("ada@example.com", "5.1.1", True)]
+
+
 def test_a_silent_report_is_explained_by_the_text() -> None:
     """At which step a server said no stands in the text alone, or all that it said."""
     bare = report(group("ada@example.com", "5.0.0"), text="<ada@example.com>: 550 5.1.1 user unknown")
@@ -201,6 +209,8 @@ def test_a_request_to_be_taken_off(head: str) -> None:
         "Subject: =?utf-8?q?R=C3=A9ponse_automatique?=",
         "Subject: Automatische Antwort: News\nReturn-Path: <>",
         "Subject: 自動返信",
+        "Subject: Ihre Nachricht\nAuto-Submitted: auto-generated\nIn-Reply-To: <1@example.org>",
+        "Subject: News\nX-Apple-Action: VACATION/1.0",
         "Subject: Read: News\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b",
     ],
 )
@@ -216,6 +226,7 @@ def test_automatic_answers_are_not_bounces(head: str) -> None:
     [
         b"From: Ada <ada@example.com>\nSubject: Re: News\n\nThank you! My friend's mailbox does not exist any more.",
         b"From: Ada <ada@example.com>\nSubject: Delivery on Monday\n\nSee you then.",
+        b"From: service@example.com\nSubject: Your invoice\nAuto-Submitted: auto-generated\n\nPlease pay.",
         b"",
         b"\0\xff\xfe",
         b"no header at all",
@@ -245,3 +256,4 @@ def test_the_same_message_has_one_name_however_it_came() -> None:
     assert one.digest == other.digest
     assert one.digest != read_message(report(group("grace@example.com", "5.1.1"))).digest
     assert other.recipients[0] == "x@example.org"
+    assert read_message(content.replace(b"\r\n", b"\n")).digest == one.digest

@@ -43,6 +43,7 @@ def test_every_option_is_explained_and_every_report_has_json(path: tuple[str, ..
         ("schema",),
         ("new",),
         ("subscribers", "export"),
+        ("forms", "export"),
         ("worker",),
         ("serve",),
     }:  # they report nothing, or are JSON already

@@ -140,6 +140,7 @@ def test_the_commands_list_show_export_and_delete(
     said("export", "updates", "--out", "out.csv")
     assert "is there already" in said("export", "updates", "--out", "out.csv", code=1)
     assert 'action="https://news.example.org/forms/updates"' in said("embed", "updates")
+    assert json.loads(said("embed", "updates", "--json"))["html"].startswith("<form ")
     assert "'=HYPERLINK" in Path("out.csv").read_text(encoding="utf-8")
     assert stat.S_IMODE(Path("out.csv").stat().st_mode) == 0o600
     assert json.loads(said("export", "updates", "--format", "json"))[0]["entry"] == entry["entry"]

@@ -205,6 +205,17 @@ def test_item_83_a_complaint_takes_them_off_everything_at_once(database: Databas
     assert withdrawn[-2:] == ["withdraw", "withdraw"]
 
 
+def test_of_two_reasons_the_graver_stays(sqlite_database: Database) -> None:
+    join(sqlite_database, ADA, BEN)
+    sent = send(sqlite_database, ADA, BEN)
+    for person, kinds in ((ADA, "bounce complaint"), (BEN, "complaint bounce")):
+        row = sent.rows[person]
+        made = {"bounce": bounce(row), "complaint": told(EventKind.COMPLAINED, row)}
+        for kind in kinds.split():
+            tell(sqlite_database, made[kind])
+        assert (suppressed(sqlite_database, person), status(sqlite_database, person)) == ("complained", "complained")
+
+
 def test_who_unsubscribes_at_the_provider_is_off_the_list_of_that_mailing(sqlite_database: Database) -> None:
     join(sqlite_database, ADA, lists=("community", "donors"))
     sent = send(sqlite_database, ADA)
@@ -224,12 +235,14 @@ def test_item_84_an_automatic_answer_changes_nothing(sqlite_database: Database) 
     ("kind", "settled"),
     [(EventKind.DELIVERED, "accepted"), (EventKind.BOUNCED, "accepted"), (EventKind.DROPPED, "refused")],
 )
-def test_any_sign_of_a_message_settles_what_was_unknown(database: Database, kind: EventKind, settled: str) -> None:
-    join(database, ADA, BEN)
-    sent = send(database, ADA, BEN, state=DeliveryState.UNKNOWN)
-    done = tell(database, told(kind, sent.rows[ADA]))
+def test_any_sign_of_a_message_settles_what_was_unknown(
+    sqlite_database: Database, kind: EventKind, settled: str
+) -> None:
+    join(sqlite_database, ADA, BEN)
+    sent = send(sqlite_database, ADA, BEN, state=DeliveryState.UNKNOWN)
+    done = tell(sqlite_database, told(kind, sent.rows[ADA]))
     assert done.settled == 1
-    assert (state(database, sent.rows[ADA]), state(database, sent.rows[BEN])) == (settled, "unknown")
+    assert (state(sqlite_database, sent.rows[ADA]), state(sqlite_database, sent.rows[BEN])) == (settled, "unknown")
 
 
 def test_a_sign_from_before_it_became_unknown_settles_it_too(sqlite_database: Database) -> None:
@@ -323,7 +336,7 @@ def happenings(draw: st.DrawFn) -> tuple[list[tuple[object, ...]], list[tuple[ob
     return first, draw(st.permutations(first + draw(st.lists(st.sampled_from(first), max_size=5))))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told_twice=happenings(), cuts=st.lists(st.integers(0, 20), max_size=4))
 def test_item_88_in_whatever_order_and_however_often_it_is_told_it_ends_the_same(
     arranged: tuple[Path, list[dict[str, int]]],

@@ -135,8 +135,8 @@ def test_somebody_whose_message_came_back_twice_is_one_person(sqlite_database: D
     assert (found.bounced, found.hard, found.given_up) == (1, 1, 1)
 
 
-def test_words_of_others_name_nobody_and_do_nothing(database: Database, settings: Settings) -> None:
-    found = read(database, eventful(database))
+def test_words_of_others_name_nobody_and_do_nothing(sqlite_database: Database, settings: Settings) -> None:
+    found = read(sqlite_database, eventful(sqlite_database))
     assert found.policy_says
     html = page(found, settings)
     for text in (html, json.dumps(found.as_json())):
@@ -167,8 +167,7 @@ def test_the_page_needs_nothing_beside_it_and_says_so(sqlite_database: Database,
     assert html.count("<table>") >= len(drawings)
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
 def test_the_page_can_be_read_on_a_phone_and_in_the_dark(
     sqlite_database: Database, settings: Settings, viewer: Viewer, width: int, scheme: Scheme
 ) -> None:

@@ -122,6 +122,11 @@ def test_the_proxies_pass_on_what_the_server_needs_and_log_no_visit() -> None:
         assert "127.0.0.1:8600" in text
     assert "USER newsletter" in container
     assert "/healthz" in container
+    assert "COPY . " not in container, "a list that lies in the checkout would come along"
+    networks = re.search(r"^ENV NEWSLETTER_WEB__TRUSTED_PROXIES=(\S+)$", container, re.MULTILINE)
+    assert networks is not None
+    settings = load_settings(ROOT / "newsletter.toml", {"NEWSLETTER_WEB__TRUSTED_PROXIES": networks[1]})
+    assert len(settings.web.trusted_proxies) == 3
 
 
 def test_forms_in_the_guide_can_be_used() -> None:

@@ -157,6 +157,12 @@ def test_all_languages_have_the_same_words_with_the_same_signs() -> None:
 def test_the_readers_language_counts_if_there_are_words_for_it(post: Post) -> None:
     assert "confirmer" in str(post.receive(LetterKind.CONFIRM, language="fr-CA")["Subject"])
     assert "confirm that" in str(post.receive(LetterKind.CONFIRM, email="b@example.com", language="tlh")["Subject"])
+    for number, odd in enumerate(("fr_FR", "FR", "fr-1", "fr-zz-zz-zz")):
+        message = post.receive(LetterKind.CONFIRM, email=f"c{number}@example.com", language=odd)
+        assert "confirmer" in message["Subject"], odd
+    for number, odd in enumerate(("", "../fr", "\u202efr", "x" * 300)):
+        message = post.receive(LetterKind.CONFIRM, email=f"d{number}@example.com", language=odd)
+        assert "confirm that" in message["Subject"], odd
 
 
 def test_a_project_changes_words_and_templates_of_letters(post: Post) -> None:
@@ -253,7 +259,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> LetterWriter:
     return writer_of(Post(tmp_path_factory.mktemp("one") / "project", "sqlite:///nowhere.db"))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(answer=st.text(max_size=200) | st.text("<>&\"'{}%[]()*_`#\r\n\\=?.\u2028", max_size=60))
 def test_no_answer_whatever_breaks_out(writer: LetterWriter, answer: str) -> None:
     """The strict reader accepts the message, and shows the answer as text and nothing else."""
@@ -269,6 +275,7 @@ def test_no_answer_whatever_breaks_out(writer: LetterWriter, answer: str) -> Non
     assert same.template.html.rstrip() == part(opened, "html").rstrip()
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=80) | st.emails())
 def test_what_is_typed_as_an_address_is_one_or_is_left_out(typed: str) -> None:
     mailbox = visitors_mailbox(typed)

@@ -346,6 +346,7 @@ def test_what_cannot_be_right_adds_nobody(here: Project, program: Program) -> No
         {"joined": "yesterday"},
         {"status": "active"},
         {"consent": None},
+        {"consent": "a\0b"},
     ]
     for wrong in wrongs:
         status, said = program.ask("POST", "/subscribers", json={**_ANNA, **wrong})

@@ -77,29 +77,21 @@ def test_the_start_page_invites_and_every_page_ends_with_the_way_to_sign_up(here
 
 
 def test_the_list_of_all_editions_has_pages(here: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newsletter.web.public.reading.ON_PAGE", 2)
-    for number in range(5):
+    monkeypatch.setattr("newsletter.web.public.reading.ON_PAGE", 1)
+    for number in range(3):
         write(here, f"edition-{number}")
         send(here, f"edition-{number}")
         here.clock.pass_(days=1)
     with here.client() as client:
         pages = [client.get(path).text for path in ("/archive", "/archive/2", "/archive/3")]
         found = [re.findall(r"/e/(edition-\d)", page) for page in pages]
-        assert found == [["edition-4", "edition-3"], ["edition-2", "edition-1"], ["edition-0"]]
+        assert found == [["edition-2"], ["edition-1"], ["edition-0"]]
         assert 'rel="next" href="/archive/2"' in pages[0]
         assert 'rel="prev" href="/archive"' in pages[1]
         assert "Page 3 of 3" in pages[2]
-        for path in (
-            "/archive/4",
-            "/archive/0",
-            "/archive/1",
-            "/archive/-1",
-            "/archive/x",
-            "/archive/9999999999",
-            "/archive/٢",
-        ):
-            assert client.get(path).status_code == 404
-        assert client.get("/sitemap.xml").text.count("<loc>") == 1 + 3 + 5
+        for number in ("4", "0", "1", "01", "-1", "x", "9999999999", "٢"):
+            assert client.get(f"/archive/{number}").status_code == 404
+        assert client.get("/sitemap.xml").text.count("<loc>") == 1 + 3 + 3
 
 
 def test_an_edition_in_another_language_and_direction(here: Project) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
@@ -18,20 +19,32 @@ from tests.web.served import Project
 BASE = "https://news.example.org"
 
 
-@pytest.fixture
-def full(here: Project) -> Project:
-    """A project with three public editions, one that is held and one that is not public."""
-    write(here, "one", series="Champions", picture="teal", preheader="In short.")
-    write(here, "two", series="Champions", language="ar", picture="red")
-    write(here, "three")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, empty_file: Path) -> Project:
+    """A project with three public editions, one that is held and one that is not public; nobody changes it."""
+    folder = tmp_path_factory.mktemp("filled")
+    shutil.copy(empty_file, folder / "newsletter.db")
+    project = Project(folder / "project", f"sqlite:///{folder}/newsletter.db")
+    write(project, "one", series="Champions", picture="teal", preheader="In short.")
+    write(project, "two", series="Champions", language="ar", picture="red")
+    write(project, "three")
     for slug in ("one", "two", "three"):
-        send(here, slug)
-        here.clock.pass_(days=30)
-    write(here, "private", public="false", picture="blue")
-    send(here, "private")
-    write(here, "held", picture="green")
-    hold(here, "held")
-    return here
+        send(project, slug)
+        project.clock.pass_(days=30)
+    write(project, "private", public="false", picture="blue")
+    send(project, "private")
+    write(project, "held", picture="green")
+    hold(project, "held")
+    return project
+
+
+@pytest.fixture
+def full(filled: Project, tmp_path: Path) -> Project:
+    """A copy of it, to be changed."""
+    shutil.copytree(filled.root.parent, tmp_path / "full")
+    copy = Project(tmp_path / "full" / "project", f"sqlite:///{tmp_path}/full/newsletter.db")
+    copy.clock.now = filled.clock.now
+    return copy
 
 
 def everything(folder: Path) -> dict[str, bytes]:

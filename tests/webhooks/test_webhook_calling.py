@@ -348,3 +348,17 @@ def test_the_program_in_the_handbook_believes_a_call_and_no_changed_or_old_one(
     assert not is_genuine(secret, call.headers, call.body + b" ")
     monkeypatch.setattr("time.time", lambda: moment + 301)
     assert not is_genuine(secret, call.headers, call.body)
+
+
+def test_what_people_do_by_command_is_told_too(tried: Project) -> None:
+    tried.newsletter.access.add_webhook(
+        "https://hooks.example.org/", ["subscriber.confirmed", "subscriber.unsubscribed", "subscriber.erased"]
+    )
+    people = tried.newsletter.subscribers
+    for confirmed in (False, True, True):
+        people.add("anna@example.org", {}, (), list_slug="community", consent="Page 2", confirmed=confirmed)
+    people.unsubscribe("anna@example.org", None)
+    people.unsubscribe("anna@example.org", None)
+    assert [call.kind for call in _log(tried)] == ["subscriber.confirmed", "subscriber.unsubscribed"]
+    tried.newsletter.erase_person("anna@example.org")
+    assert [call.kind for call in _log(tried)] == ["subscriber.erased"]

@@ -99,7 +99,7 @@ def test_a_token_is_shown_once_listed_without_what_opens_and_revoked(command) ->
         (("create", "b\x1bad", "--scope", "events:read"), "Name the token"),
         (("create", "website", "--scope", "events:read", "--expires", "soon"), "no number of days"),
         (("create", "website", "--scope", "events:read", "--expires", "0d"), "no number of days"),
-        (("revoke", "nobody", "--yes"), "no token «nobody»"),
+        (("revoke", "nobody", "--yes"), "no token of that name"),
     ],
 )
 def test_a_mistake_about_tokens_is_a_sentence(command, words: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]

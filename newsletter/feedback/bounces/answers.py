@@ -36,9 +36,10 @@ def is_answer(top: Part) -> bool:
 
 
 def is_automatic(top: Part) -> bool:
-    """Whether the header says that a program wrote it, though perhaps not as an answer."""
+    """Whether the header says that a program wrote it, and that it answers something."""
     marks = top.get("auto-submitted").strip().lower()
-    return marks.startswith("auto-") or bool(top.get("x-auto-response-suppress"))
+    automatic = marks.startswith("auto-") or bool(top.get("x-auto-response-suppress"))
+    return automatic and bool(top.get("in-reply-to") or top.get("references"))
 
 
 def looks_like_answer(top: Part) -> bool:

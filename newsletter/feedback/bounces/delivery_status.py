@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from newsletter.feedback.bounces.parts import Part, fields_in, words_of
+from newsletter.feedback.bounces.transcripts import spoken
 from newsletter.feedback.bounces.verdicts import Outcome
 
 KINDS: Final = ("message/delivery-status", "message/global-delivery-status")
@@ -61,7 +62,7 @@ def reports(parts: Iterable[Part]) -> list[Report]:
     for part in parts:
         if part.kind in KINDS:
             text = part.text
-        elif part.kind == "text/plain" and (match := _EMBEDDED.search(text := part.text)):
+        elif part.kind == "text/plain" and (match := _EMBEDDED.search(text := spoken(part.text))):
             text = text[text.rfind("\n\n", 0, match.start()) + 1 :]  # its MIME structure was lost on the way
         else:
             continue

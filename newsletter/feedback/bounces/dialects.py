@@ -25,10 +25,8 @@ _PASSING: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
             r"\bfull mail ?box",
             r"mail ?box ?full",
             r"exceededmaxsize|shutoffquota|quotaexceeded",
-            (
-                r"(?:not enough|insufficient|no|out of) (?:\S{1,20} )?(?:disk|storage|mail ?box"
-                r"|inbox)(?: storage)?(?: space| room)?\b"
-            ),
+            r"(?:not enough|insufficient|out of) (?:\S{1,20} )?(?:disk|storage|mail ?box|inbox)\b",
+            r"\bno (?:\S{1,20} )?(?:disk |storage |mail ?box )?(?:space|room)\b",
             r"dis[ck] (?:quota|full|space)",
             r"no space left",
             r"storage (?:limit|quota|space)",
@@ -256,6 +254,7 @@ _LASTING: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
             r"(?:invalid|bad|illegal) (?:destination|recipient) (?:host|domain|system)",
             r"unrouteable (?:mail )?domain|name service error.{0,120}not found|nxdomain|domain name not found",
             r"host address lookups failed permanently|name or service not known|no mx found|illegal host/domain name",
+            r"\bhost \S{1,100} not found",
             r"couldn't find (?:any host|a mail exchanger)|no mail exchanger",
             r"because the domain|recipient'?s? domain.{0,40}(?:not exist|not found|invalid|unknown)",
             r"\bno (?:valid )?(?:mx|dns|a|mail)(?: or a)? records?\b",
@@ -290,6 +289,7 @@ _LASTING: Final[tuple[tuple[Reason, tuple[str, ...]], ...]] = (
                 r"|of that|named|found|exists?|in (?:the|our))"
             ),
             r"recipn?ot?found|nosuchuser|usersearch|user_?unknown|unknown_?user",
+            r"#5\.1\.0 address rejected",
             r"non répertorié dans l'annuaire|no se encuentra en el directorio",
             r"not (?:a registered|our customer|listed in|known here)",
             r"(?:didn't|could not|couldn't) (?:find the|find that) (?:user|recipient|address)",

@@ -22,9 +22,8 @@ from newsletter.feedback.bounces.waiting import Waiting
 PATIENCE: Final = 30
 """Seconds that a server may take for any answer."""
 
-_LARGEST_LITERAL: Final = READ + 1_000
-_LARGEST_ANSWER: Final = 8_000_000
-"""Bytes of one answer in all."""
+_LARGEST_ANSWER: Final = 8 * READ
+"""Bytes of one answer in all, and of each that is announced."""
 _NOT_ASCII: Final = re.compile(r"[^ -~]+")
 
 
@@ -35,8 +34,6 @@ class _Bounded(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """So many bytes of the server's, if that is not too many."""
-        if size > _LARGEST_LITERAL:
-            raise self.abort("too large")
         self._count(size)
         return super().read(size)
 

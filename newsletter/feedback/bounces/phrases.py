@@ -163,12 +163,11 @@ def _for_good(code: str, reply: str) -> bool:
 
 def _code(words: str, status: str) -> str:
     """The enhanced code that counts: the words of the server that refused know better than the Status of another."""
-    own = _STATUS.match(status.strip())
     found = [code for code in _STATUS.findall(words) if code[0] != "2"]
-    if own and own[1][0] != "2":
-        found.append(own[1])
-    telling = [code for code in found if not code.endswith((".0.0", ".0"))]
-    return next(iter([*telling, *(code for code in found if not code.endswith(".0.0")), *found]), "")
+    own = [code for code in _STATUS.findall(status.strip()[:20])[:1] if code[0] != "2"]
+    exact = [code for code in found if not code.endswith(".0")]
+    telling = [code for code in [*exact, *found, *own] if not code.endswith(".0.0")]
+    return next(iter([*telling, *found, *own]), "")
 
 
 def _reply(words: str) -> str:

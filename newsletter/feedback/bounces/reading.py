@@ -30,6 +30,9 @@ from newsletter.feedback.bounces.verdicts import Kind, Outcome, Person, Reason, 
 _TELLING: Final = 12
 """Characters of a Diagnostic-Code below which it tells nothing: `smtp; 550`, `x-unix; 77`."""
 _SEARCHED: Final = 5_000
+"""Characters in which it is looked for what a message is."""
+_NAMING: Final = 100_000
+"""Bytes that name a message; the rest may be cut off on the way."""
 
 _MOST: Final = 40
 """Addresses, or Message-IDs, of one message that are looked at."""
@@ -235,6 +238,7 @@ def _date(top: Part) -> datetime | None:
 
 
 def _digest(top: Part) -> str:
-    """A name for the message: fields that a mailbox or a pipe adds do not change it."""
+    """A name for the message: neither fields nor line ends that a mailbox or a pipe adds change it."""
     named = top.get("message-id").strip().encode("utf-8", "replace")
-    return hashlib.sha256(named + b"\0" + top.body).hexdigest()
+    body = top.body[: 2 * _NAMING].replace(b"\r", b"").strip()[:_NAMING]
+    return hashlib.sha256(named + b"\0" + body).hexdigest()

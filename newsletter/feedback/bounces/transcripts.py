@@ -11,7 +11,7 @@ LONGEST_LINE: Final = 1_000
 MOST_LINES: Final = 400
 MOST_PEOPLE: Final = 50
 
-_RULE: Final = r"[ \t]{0,20}[-=*_#|~<+][-=*_#|~<>+ \t]{1,200}"
+_RULE: Final = r"[ \t]{0,20}[-=*_#|~+][-=*_#|~>+ \t]{1,200}"
 _COPY: Final = (
     r"original (?:message|mail|e-?mail|headers?)|(?:a )?copy of|unsent message|undelivered message"
     r"|returned (?:message|mail|text)"

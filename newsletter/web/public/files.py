@@ -23,7 +23,7 @@ LISTING: Final = ".newsletter-archive"
 
 _HEADING: Final = "Written by `newsletter archive build`, which replaces and removes these files:\n"
 _OURS: Final = re.compile(r"(?:[a-z0-9-]+/)*[a-z0-9.-]+\.[a-z]+", re.ASCII)
-_USED: Final = (".css",)
+_USED: Final = (".css", ".svg")
 """Of the pages' own files, those that pages to read use."""
 
 

@@ -52,7 +52,7 @@ class Shell:
             return
         asked = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not self._is_ours(asked.get("host", "")):
-            await _refuse(send, 421, "This server does not answer for that name.")
+            await self._refuse(send, 421, "This server does not answer for that name.")
             return
         if self._root and scope["path"].startswith(f"{self._root}/"):  # the proxy leaves it in, or takes it off
             scope = {**scope, "path": scope["path"].removeprefix(self._root)}
@@ -60,7 +60,7 @@ class Shell:
         length = asked.get("content-length", "0")
         leaves = scope["method"] == "POST" and scope["path"].startswith(LEAVING)  # whose body hardly matters
         if not leaves and (not length.isdigit() or int(length) > most):
-            await _refuse(send, 413, "That is too long.", in_json=scope["path"].startswith("/api/"))
+            await self._refuse(send, 413, "That is too long.", in_json=scope["path"].startswith("/api/"))
             return
         await self._answer(scope, receive, send, most)
 
@@ -101,10 +101,10 @@ class Shell:
         name = name.strip("[]").lower().rstrip(".")
         return name in self._hosts or is_loopback(name)
 
-
-async def _refuse(send: Send, status: int, sentence: str, *, in_json: bool = False) -> None:
-    body = json.dumps({"error": sentence}).encode() if in_json else f"{sentence}\n".encode()
-    kind = b"application/json" if in_json else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def _refuse(self, send: Send, status: int, sentence: str, *, in_json: bool = False) -> None:
+        body = json.dumps({"error": sentence}).encode() if in_json else f"{sentence}\n".encode()
+        kind = "application/json" if in_json else "text/plain; charset=utf-8"
+        headers = {**self._headers, "Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"}
+        told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": told})
+        await send({"type": "http.response.body", "body": body})
