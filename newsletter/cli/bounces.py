@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def _all() -> None:
-    """Read messages that came back by mail, and do what follows: give addresses up that do not work."""
+    """Read what came back by mail; give up what does not work."""
 
 
 @app.command()

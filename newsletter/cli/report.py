@@ -20,7 +20,7 @@ def report(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Tell what became of a mailing: accepted, refused, came back, complained, left.
+    """Tell what became of a mailing, with charts.
 
     Nobody is named in it, and nobody is followed: it knows nothing of opens and clicks.
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from newsletter.webhooks.keeping import LoggedCall
 
 app = typer.Typer(
-    help="Tell other programs what happens: signed calls to their addresses.", invoke_without_command=True
+    help="Tell other programs what happens, by signed calls.", invoke_without_command=True
 )
 
 _Number = Annotated[int, typer.Argument(metavar="ID", min=1, help="The webhook's number.")]

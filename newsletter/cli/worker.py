@@ -20,9 +20,10 @@ def worker(
     ] = False,
     project: ProjectOption = None,
 ) -> None:
-    """Send what is due, now and later, until it is stopped: mailings, and the letters that wait.
+    """Send what is due, now and later, until it is stopped.
 
-    From an SQLite file one process sends at a time; on PostgreSQL any number of workers share the work.
+    That is mailings, and the letters that wait. From an SQLite file one process sends at a time; on PostgreSQL any
+    number of workers share the work.
     """
     from newsletter.app import Newsletter
     from newsletter.sending.stopping import StopOnSignal

@@ -20,7 +20,7 @@ from newsletter.webhooks.announcing import TRIAL, announce_trial
 from newsletter.webhooks.keeping import LoggedCall, read_call, see_webhook
 from newsletter.webhooks.posting import Answer, post
 from newsletter.webhooks.reaching import Reach
-from newsletter.webhooks.signing import key_of, signed_headers
+from newsletter.webhooks.signing import call_name, key_of, signed_headers
 
 GAPS: Final = (
     timedelta(seconds=30),
@@ -144,7 +144,8 @@ class Caller:
 
     def _post(self, call: _Call) -> Answer:
         body = call.body.encode("ascii")
-        headers = signed_headers(call.id, body, key_of(call.webhook, self.secret), now=self.clock())
+        name = call_name(call.id, call.created_at)
+        headers = signed_headers(name, body, key_of(call.webhook, self.secret), now=self.clock())
         return post(call.url, body, headers, self.reach)
 
 

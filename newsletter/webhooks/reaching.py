@@ -223,14 +223,16 @@ class Line:
     def __init__(self, line: socket.socket, deadline: float) -> None:
         self._line = line
         self._deadline = deadline
+        self._request = bytearray()
 
-    def sendall(self, content: Any) -> None:
-        """Send all of it before the deadline."""
-        self._line.settimeout(_left(self._deadline))
-        self._line.sendall(content)
+    def sendall(self, content: bytes) -> None:
+        """Take a part of the request; it leaves in one piece, as some answer, and hang up, after the first."""
+        self._request += content
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What an answer is read from."""
+        """Send the request, before the deadline; what its answer is read from."""
+        self._line.settimeout(_left(self._deadline))
+        self._line.sendall(self._request)
         return io.BufferedReader(_Incoming(self._line, self._deadline))
 
     def close(self) -> None:

@@ -28,21 +28,24 @@ def secret_of(webhook_id: int, secret: bytes) -> str:
     return _PREFIX + b64encode(key_of(webhook_id, secret)).decode("ascii")
 
 
-def call_name(call_id: int) -> str:
-    """What a call is named, at every try alike, so that who gets it twice can tell."""
-    return f"call_{call_id}"
+def call_name(call_id: int, created_at: datetime) -> str:
+    """What a call is named, at every try alike, so that who gets it twice can tell.
+
+    The moment is in it since numbers come again when a backup is restored, and who is called may know the old ones.
+    """
+    return f"call_{call_id}_{int(created_at.timestamp())}"
 
 
-def signed_headers(call_id: int, body: bytes, key: bytes, *, now: datetime) -> Mapping[str, str]:
+def signed_headers(name: str, body: bytes, key: bytes, *, now: datetime) -> Mapping[str, str]:
     """The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` of one try.
 
     Args:
-        call_id: The call's row.
+        name: As `call_name` makes it.
         body: Exactly what is sent.
         key: As `key_of` makes it.
         now: When it is sent; who gets it refuses what is older than some minutes.
     """
-    name, timestamp = call_name(call_id), str(int(now.timestamp()))
+    timestamp = str(int(now.timestamp()))
     signature = hmac.digest(key, f"{name}.{timestamp}.".encode("ascii") + body, "sha256")
     return {
         "webhook-id": name,

@@ -1,6 +1,5 @@
 """Leaving (items 21-28, RFC 8058): one click by the mail program, a button for people, and a way back."""
 
-import asyncio
 import base64
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,6 @@ from newsletter.database.schema import SuppressionReason, consent_record, mailin
 from newsletter.errors import DatabaseUnavailableError
 from newsletter.sending.testing import TrialSigner, trial_number
 from newsletter.tokens import Signer
-from newsletter.web.public.gathering import MOST, Gatherer
 from tests.web.served import Project
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
@@ -347,48 +345,6 @@ def test_hundreds_are_taken_off_with_a_few_statements(project: Project) -> None:
     assert len(events(project)) == 30
 
 
-def test_what_comes_together_is_done_together_and_nobody_is_forgotten() -> None:
-    """The first is done at once; those who come meanwhile share the next commit."""
-    batches: list[list[int]] = []
-
-    def do(asked: list[int]) -> list[int]:
-        batches.append(list(asked))
-        if 13 in asked:
-            raise ValueError("unlucky")
-        return [number * 2 for number in asked]
-
-    async def run() -> list[int | BaseException]:
-        gatherer = Gatherer(do)  # type: ignore[arg-type]
-        async with gatherer.running():
-            return await asyncio.gather(*(gatherer.ask(number) for number in range(MOST + 20)), return_exceptions=True)
-
-    answers = asyncio.run(run())
-    assert [answer for number, answer in enumerate(answers) if number != 13] == [
-        number * 2 for number in range(MOST + 20) if number != 13
-    ]
-    assert isinstance(answers[13], ValueError)  # alone
-    assert len(batches[0]) == MOST
-
-
-def test_what_was_asked_before_the_end_is_done_before_the_end() -> None:
-    done: list[int] = []
-
-    def do(asked: list[int]) -> list[int]:
-        done.extend(asked)
-        return asked
-
-    async def run() -> list[int]:
-        gatherer = Gatherer(do)  # type: ignore[arg-type]
-        async with gatherer.running():
-            asking = [asyncio.create_task(gatherer.ask(number)) for number in range(MOST * 2)]
-            await asyncio.sleep(0)
-        with pytest.raises(DatabaseUnavailableError):
-            await gatherer.ask(0)
-        return await asyncio.gather(*asking)
-
-    assert asyncio.run(run()) == done == list(range(MOST * 2))
-
-
 def test_leaving_and_undoing_at_once_ends_in_what_the_records_say(project: Project) -> None:
     person = project.add_person(ADA, "community")
     readers = project.newsletter.readers
@@ -412,7 +368,6 @@ def test_leaving_and_undoing_at_once_ends_in_what_the_records_say(project: Proje
 
 def test_when_the_database_is_away_all_who_wait_are_told_to_come_again(here: Project) -> None:
     where = link(here, here.add_person(ADA, "community"))
-    here.newsletter.readers  # noqa: B018 - as the pages will
     with here.client() as client:
         from newsletter.database.connection import Database
 

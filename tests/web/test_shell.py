@@ -60,6 +60,9 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(here: Project) -> 
     [
         (None, "", "en", "en"),
         ("en-GB", "de", "de", "en"),
+        ("de", "en", "en", "de"),
+        (None, "xx, de-AT;q=0.8, en;q=0.5", "en", "de"),
+        (None, "", "pt-BR", "pt"),
         (None, "xx, en;q=0.5", "en", "en"),
         ("../../etc", "*;q=0.1, ;;;q=x, en;q=", "zz", "en"),
     ],
