@@ -182,9 +182,11 @@ class Forms:
 
         Raises:
             EntryNotFoundError: There is none with that number.
+            FormNotFoundError: There is no such form, and there are no entries of one.
         """
         from newsletter.entries.keeping import delete_entry
 
+        self.entries(slug)  # which says so if nothing of that name is known
         with self._database() as database:
             with database.write() as connection:
                 delete_entry(connection, slug, number)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from newsletter.database.connection import Database
 
 _ASKS_A_DAY: Final = 10
-"""How often one address is looked at in a day, whoever types it; what comes after it changes nothing."""
+"""How often one mailbox is looked at in a day, whoever types it, and however; what comes after it changes nothing."""
 
 
 _NO_MAILING: Final = 0
@@ -137,7 +137,7 @@ class SignUps:
             at=now,
         )
         single = frozenset(slug for slug, kept in lists.items() if kept.opt_in == "single")
-        often = [Use("address", address.key, _ASKS_A_DAY, dt.timedelta(days=1))]
+        often = [Use("mailbox", address.mailbox, _ASKS_A_DAY, dt.timedelta(days=1))]
         with self._database() as database, database.write() as connection:
             if spend(connection, often, secret=secret, now=now) is not None:
                 return

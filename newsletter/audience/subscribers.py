@@ -43,6 +43,12 @@ class Address:
     email: str
     key: str
 
+    @property
+    def mailbox(self) -> str:
+        """What many providers make of it, who leave out dots and what follows a +: to count by, never to compare."""
+        local, _, domain = self.key.rpartition("@")
+        return f"{local.partition('+')[0].replace('.', '') or local}@{domain}"
+
     def hashed(self, secret: bytes) -> bytes:
         """The keyed hash (HMAC-SHA256) under which a suppression is kept."""
         return hmac.digest(secret, b"suppression\0" + self.key.encode(), "sha256")

@@ -154,7 +154,10 @@ def _tell(error: Exception) -> int:
         return 1
     if hasattr(error, "format_message"):  # Click's own, of whose classes Typer shows only some
         context = getattr(error, "ctx", None)
-        sentence = error.format_message().rstrip(".")
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help; that is an answer, and no error
+            typer.echo(error.format_message())
+            return int(getattr(error, "exit_code", 2))
+        sentence = _plain(error.format_message().rstrip("."))
         print_sentence(f"{sentence}. See:  {context.command_path if context else 'newsletter'} --help")
         return int(getattr(error, "exit_code", 2))
     # Only what the first line says, and no address in it: what people paste elsewhere must not name their readers.
@@ -164,6 +167,13 @@ def _tell(error: Exception) -> int:
         f"Run the same command with {_DEBUG}, and show the people who look after the program what it prints."
     )
     return 1
+
+
+def _plain(sentence: str) -> str:
+    """What is said of a wrong number, in words for people who write none of Python."""
+    sentence = re.sub(r"Input should be a valid integer.*", "write a whole number", sentence)
+    sentence = re.sub(r"Input should be less than or equal to (-?\d+)", r"\1 is the largest", sentence)
+    return re.sub(r"Input should be greater than or equal to (-?\d+)", r"\1 is the smallest", sentence)
 
 
 def _survive_small_terminals() -> None:

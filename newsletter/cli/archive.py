@@ -93,7 +93,9 @@ def build(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write all pages and feeds as files, for a web server that runs no program.
+    """Write all pages and feeds as files.
+
+    They are for a web server that runs no program.
 
     Pages that are not public any more are removed from the folder.
     """

@@ -29,9 +29,10 @@ def _all() -> None:
 
 @app.command()
 def read(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Read all that waits in the mailbox and the Maildir of newsletter.toml, and put it away.
+    """Read all that waits, and put it away.
 
-    A person's letter among it is left there, marked.
+    It waits in the mailbox or the Maildir that newsletter.toml names: docs/how-to/read-bounces.md. A person's
+    letter among it is left there, marked.
     """
     from newsletter.app import Newsletter
 
@@ -80,9 +81,10 @@ def take(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Take one message from the standard input, as a mail server hands it over.
+    """Take one message, as a mail server hands it over.
 
-    Ends with 0 when it is done and with 75 when the server is to try again: it never sends a bounce for a bounce.
+    It comes on the standard input. Ends with 0 when it is done and with 75 when the server is to try again: it
+    never sends a bounce for a bounce.
     """
     from newsletter.app import Newsletter
     from newsletter.feedback.bounces.parts import READ
@@ -146,7 +148,10 @@ def list_(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """List what came back by mail lately: when, about whom, why, and what followed."""
+    """List what came back by mail lately, and what followed.
+
+    Addresses are masked. What SendGrid tells is not here, but in the report of its mailing.
+    """
     from newsletter.app import Newsletter
 
     found = Newsletter.open(project).bounces.last(most)

@@ -10,14 +10,15 @@ from newsletter.cli.printing import JsonOption, ProjectOption, count, print_json
 if TYPE_CHECKING:
     from newsletter.letters.standing import Open, Standing
 
-app = typer.Typer(help="See the letters that wait, and send them.", no_args_is_help=False)
+app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True)
 def letters(context: typer.Context, *, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """Show the letters that wait or could not be sent, and why; without the addresses.
+    """See the letters that wait, and send them.
 
-    Letters are single messages: links to confirm, to see or delete one's data, and what forms took.
+    Without a command: show which wait or could not be sent, and why; without the addresses. Letters are single
+    messages: links to confirm, to see or delete one's data, and what came by a form.
     """
     if context.invoked_subcommand is not None:
         return
@@ -37,9 +38,10 @@ def deliver(
     project: ProjectOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Send the letters that are due now, and end; a server does so by itself.
+    """Send the letters that are due now, and end.
 
-    For people who run no server: let the machine call it every few minutes.
+    `newsletter serve --public` and `newsletter worker` do so by themselves. Who runs neither: let the machine call
+    it every few minutes.
     """
     from newsletter.app import Newsletter
     from newsletter.sending.stopping import StopOnSignal

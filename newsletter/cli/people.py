@@ -117,7 +117,8 @@ def suppress(email: _Email, *, yes: _Yes = False, project: ProjectOption = None,
 def readmit(email: _Email, *, yes: _Yes = False, project: ProjectOption = None, json_: JsonOption = False) -> None:
     """Mail an address again that was given up.
 
-    That happens when messages to it came back. Who complained, left or was erased is not brought back by anybody but themselves.
+    That happens when messages to it came back. Who complained, left or was erased is not brought back by anybody but
+    themselves.
     """
     from newsletter.app import Newsletter
 

@@ -54,7 +54,7 @@ def create(
 
 @app.command("list")
 def list_(*, project: ProjectOption = None, json_: JsonOption = False) -> None:
-    """List the tokens: what they are good for, and when they were used last."""
+    """List the tokens, and when each was used last."""
     from newsletter.app import Newsletter
 
     newsletter = Newsletter.open(project)

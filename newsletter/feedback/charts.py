@@ -110,7 +110,9 @@ def columns(labels: Sequence[str], series: Sequence[Series], *, name: str, title
             )
     if labels:
         base = _PLOT + 8 + 17
-        drawn.append(f'<text x="{_LEFT}" y="{base}">{_text(labels[0])}</text>')
+        # A single column stands in the middle, and so does what it is called.
+        place, anchor = (_LEFT, "start") if len(labels) > 1 else ((_LEFT + _WIDTH) // 2, "middle")
+        drawn.append(f'<text x="{place}" y="{base}" text-anchor="{anchor}">{_text(labels[0])}</text>')
     if len(labels) > 1:
         drawn.append(f'<text x="{_WIDTH}" y="{base}" text-anchor="end">{_text(labels[-1])}</text>')
     return _svg("".join(drawn), _PLOT + 8 + _FOOT, name=name, title=title, description=description)

@@ -12,6 +12,8 @@ _WRONG_TOKENS: Final = 30
 _WINDOW: Final = timedelta(minutes=10)
 """Wrong tokens that may come from one network, and in how long a time."""
 
+_TO_ONE: Final = 10
+
 
 def count_wrong_token(database: Database, network: str, *, secret: bytes, now: datetime) -> None:
     """Count a wrong token; once there are too many nothing more is written, so that trying costs us little.
@@ -33,6 +35,11 @@ def count_wrong_token(database: Database, network: str, *, secret: bytes, now: d
 def letters_of(token: int, most: int) -> Use:
     """The letters that a program has us send, counted by its token; as many in an hour as all visitors together may."""
     return Use("letters of a program", str(token), most, timedelta(hours=1))
+
+
+def letters_to(mailbox: str) -> Use:
+    """The letters that programs have us send to one mailbox, in however many spellings."""
+    return Use("letters to a mailbox", mailbox, _TO_ONE, timedelta(days=1))
 
 
 def seconds_until(moment: datetime, now: datetime) -> int:

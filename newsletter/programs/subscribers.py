@@ -33,7 +33,7 @@ from newsletter.database.schema import (
 )
 from newsletter.errors import AudienceError, SubscriberNotFoundError, TooManyAttemptsError
 from newsletter.letters.queue import SHORT_LIMIT, LetterKind, may_have, write_letter
-from newsletter.programs.attempts import seconds_until
+from newsletter.programs.attempts import letters_to, seconds_until
 from newsletter.webhooks.announcing import announce
 
 
@@ -175,13 +175,13 @@ def add(connection: sa.Connection, newcomer: Newcomer, *, letters: Use, secret: 
     if not outcome.to_confirm:
         limited = Confirmation.NOT_NEEDED if outcome.active else Confirmation.LIMITED
         return Arrival(outcome.subscriber, known is None, limited)
-    if refused := spend(connection, [letters], secret=secret, now=now):
-        wait = seconds_until(refused.until, now)
-        raise TooManyAttemptsError("This token has had too many letters sent lately.", wait=wait)
+    if refused := spend(connection, [letters, letters_to(address.mailbox)], secret=secret, now=now):
+        wait, whose = seconds_until(refused.until, now), "token" if refused.use is letters else "mailbox"
+        raise TooManyAttemptsError(f"This {whose} has had too many letters sent lately.", wait=wait)
     write_letter(
         connection,
         LetterKind.CONFIRM,
-        address.email,
+        outcome.email,  # as we know it: another spelling of it may be somebody else's mailbox
         secret=secret,
         now=now,
         subscriber_id=outcome.subscriber,

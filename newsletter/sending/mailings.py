@@ -99,7 +99,7 @@ def read_mailing(connection: sa.Connection, mailing_id: int) -> Mailing:
     """
     row = connection.execute(_mailings(mailing.c.id == mailing_id)).mappings().first()
     if row is None:
-        raise MailingNotFoundError(f"There is no mailing {mailing_id}. See those there are: newsletter mailings show")
+        raise MailingNotFoundError(f"There is no mailing {mailing_id}. See those there are:  newsletter mailings")
     return _mailing(row)
 
 

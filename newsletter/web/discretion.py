@@ -6,7 +6,7 @@ import traceback
 from types import TracebackType
 from typing import Final
 
-_ADDRESS: Final = re.compile(r"[^\s<>\"'«»()]*@[^\s<>\"'«»()]+")
+_ADDRESS: Final = re.compile(r"[^\s<>\"'«»()]{0,320}@[^\s<>\"'«»()]+")
 _TOKEN: Final = re.compile(r"(?<![\w-])/(u|p|me|erase|confirm|access|undo)/[^\s\"'«»]+")
 """Paths that end in what lets somebody act for a reader."""
 _LONG: Final = re.compile(r"[A-Za-z0-9_-]{32,}")

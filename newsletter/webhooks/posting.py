@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ def post(url: str, body: bytes, headers: Mapping[str, str], reach: Reach) -> Ans
         return Answer(None, str(error))
     except TimeoutError:
         return Answer(None, f"No whole answer within {PATIENCE:.0f} seconds.")
+    except ssl.SSLCertVerificationError:
+        return Answer(None, "No answer: its certificate is not valid, has expired, or is for another name.")
+    except ConnectionRefusedError:
+        return Answer(None, "No answer: nothing listens at that address and port.")
     except (OSError, http.client.HTTPException, ValueError) as error:
         # Nothing of what it says: it may hold the URL, and that may hold a password of theirs.
         return Answer(None, f"No answer ({type(error).__name__}).")

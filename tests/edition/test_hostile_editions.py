@@ -80,7 +80,7 @@ HOSTILE = {
 def test_hostile_text_is_refused_quickly(name, findings):
     start = time.process_time()
     found = findings(HOSTILE[name])
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3  # also of the threads that other tests left; a bomb takes minutes
     assert found or name == "list"  # which is only odd
 
 

@@ -184,3 +184,8 @@ def test_every_entry_point_can_be_loaded(group: str) -> None:
     ours = [point for point in importlib.metadata.entry_points(group=group) if point.value.startswith("newsletter.")]
     assert ours
     assert all(callable(point.load()) for point in ours)
+
+
+def test_no_database_is_kept_in_the_tree() -> None:
+    """A list of people must never get into a repository, whatever the file is called."""
+    assert [path.name for path in files() if path.read_bytes()[:15] == b"SQLite format 3"] == []

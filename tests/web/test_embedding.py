@@ -39,7 +39,7 @@ def fields_of(form: Form) -> dict[str, str]:
 def test_the_snippet_is_a_form_and_nothing_else(here: Project) -> None:
     form = Form(write_snippet(here.newsletter, "community"))
     [outer] = form.find("form")
-    assert outer == {"action": "https://news.example.org/subscribe", "method": "post"}
+    assert outer == {"action": "https://news.example.org/subscribe", "method": "post", "lang": "en", "dir": "ltr"}
     assert {tag for tag, _ in form.tags} <= {"form", "p", "label", "br", "input", "a", "button"}
     assert not any(name in attributes for _, attributes in form.tags for name in ("style", "src", "onclick"))
     [box] = [each for each in form.find("input") if each["type"] == "email"]

@@ -260,12 +260,12 @@ def test_a_redirect_is_not_followed() -> None:
 
 def test_an_answer_that_drips_is_over_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "PATIENCE", 0.3)
-    with _saying([b"HTTP/1.1 200 OK\r\n", *[b"X-Y: z\r\n"] * 90], pause=0.05) as names:
+    with _saying([b"HTTP/1.1 200 OK\r\n", *[b"X-Y: z\r\n"] * 90], pause=0.1) as names:
         url, reach = _here(names[0])
         began = time.monotonic()
         answer = post(url, b"{}", {}, reach)
     assert answer.status is None
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6  # it would go on for nine
 
 
 def test_little_is_read_of_a_long_answer_and_less_is_kept() -> None:
@@ -331,4 +331,4 @@ def test_another_machines_certificate_is_refused(tmp_path: Path) -> None:
         reach = Reach(resolve=reach.resolve, connect=reach.connect, context=trusts)
         answer = post("https://hooks.example.org/", b"{}", {}, reach)
     assert answer.status is None
-    assert answer.text == "No answer (SSLCertVerificationError)."
+    assert answer.text == "No answer: its certificate is not valid, has expired, or is for another name."

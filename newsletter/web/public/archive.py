@@ -180,7 +180,7 @@ def _has_it(request: Request, tag: str, changed: dt.datetime | None) -> bool:
         return False
     try:
         moment = parsedate_to_datetime(since)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return moment.tzinfo is not None and changed.replace(microsecond=0) <= moment
 

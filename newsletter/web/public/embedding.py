@@ -7,7 +7,7 @@ button. It posts to our page, which shows what was typed and asks to press the b
 from newsletter.app import Newsletter
 from newsletter.errors import UsageError
 from newsletter.web.public.site import Site
-from newsletter.web.public.words import choose_language
+from newsletter.web.public.words import choose_language, languages
 
 
 def write_snippet(newsletter: Newsletter, slug: str, language: str | None = None) -> str:
@@ -20,7 +20,7 @@ def write_snippet(newsletter: Newsletter, slug: str, language: str | None = None
 
     Raises:
         ListNotFoundError: There is no such list.
-        UsageError: Nobody may sign up for it.
+        UsageError: Nobody may sign up for it, or there are no words in that language.
     """
     newsletter.list_title(slug)  # which says what lists there are, if this is none
     site = Site(newsletter)
@@ -30,5 +30,7 @@ def write_snippet(newsletter: Newsletter, slug: str, language: str | None = None
             f"Nobody may sign up for the list «{slug}» yet. Write sign_up = true under [lists.{slug}] in "
             "newsletter.toml first."
         )
+    if language and language.lower().partition("-")[0] not in languages():
+        raise UsageError(f"The pages have no words in «{language}» yet. They have: {', '.join(sorted(languages()))}.")
     words = choose_language(language, "", site.settings.newsletter.language)
     return site.render("embed.html.j2", words, slug=slug, title=kept.title)

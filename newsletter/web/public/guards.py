@@ -25,8 +25,9 @@ from enum import StrEnum
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from starlette.datastructures import FormData
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from newsletter.audience.allowances import Use
@@ -115,7 +116,13 @@ class _Stamp:
 
 
 async def _read_form(request: Request) -> FormData:
-    return await request.form(max_files=0, max_fields=200)
+    kind = request.headers.get("content-type", "").lower().replace('"', "")
+    if "charset" in kind.replace("charset=utf-8", ""):  # what Python reads by it may be no text, or take seconds
+        raise HTTPException(400)
+    try:
+        return await request.form(max_files=0, max_fields=200)
+    except ClientDisconnect:  # it went away, or the shell read no further
+        raise HTTPException(413) from None
 
 
 Posted = Annotated[FormData, Depends(_read_form)]
@@ -191,7 +198,7 @@ class Guards:
         ours = urlsplit(self._site.base_url)
         if origin in allowed or origin == f"{ours.scheme}://{ours.netloc}":
             return True
-        return urlsplit(origin).netloc == request.headers.get("host")
+        return origin.partition("://")[2] == request.headers.get("host")
 
     def _challenge(self, purpose: str, *, again: bool) -> Challenge:
         now = self._site.now()

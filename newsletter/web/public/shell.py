@@ -1,6 +1,9 @@
 """The shell around every page: whom we answer, how much we read, and the headers that keep a reader safe."""
 
+import asyncio
+import contextlib
 import json
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +18,8 @@ LEAVING: Final = "/u/"
 """Where mail programs say that their reader leaves: nothing but the token may keep anybody from it."""
 LONGEST_REPORT: Final = 4 * 1024 * 1024
 """Bytes that a provider may report at once; SendGrid's posts have 768 kB at most."""
+PATIENCE: Final = 60
+"""Seconds in which a whole body must have come, so that who sends a byte at a time keeps nothing waiting."""
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; font-src 'none'; "
@@ -31,6 +36,7 @@ HEADERS: Final = {
 """What every answer has, unless the page says otherwise."""
 
 _SECURE: Final = "max-age=31536000"
+_NUMBER: Final = re.compile("[0-9]{1,12}", re.ASCII)
 
 
 class Shell:
@@ -56,10 +62,14 @@ class Shell:
             return
         if self._root and scope["path"].startswith(f"{self._root}/"):  # the proxy leaves it in, or takes it off
             scope = {**scope, "path": scope["path"].removeprefix(self._root)}
+        if "content-length" in asked and "transfer-encoding" in asked:
+            # Two lengths: a proxy may believe the other one, and take what follows for a request (RFC 9112, 6.1).
+            await self._refuse(send, 400, "A request has one length.")
+            return
         most = LONGEST_REPORT if scope["path"].startswith("/hooks/") else LONGEST_BODY
         length = asked.get("content-length", "0")
         leaves = scope["method"] == "POST" and scope["path"].startswith(LEAVING)  # whose body hardly matters
-        if not leaves and (not length.isdigit() or int(length) > most):
+        if not leaves and not (_NUMBER.fullmatch(length) and int(length) <= most):
             await self._refuse(send, 413, "That is too long.", in_json=scope["path"].startswith("/api/"))
             return
         await self._answer(scope, receive, send, most)
@@ -68,24 +78,29 @@ class Shell:
         head = scope["method"] == "HEAD"
         if head:  # the same answer without its body (RFC 9110 section 9.3.2)
             scope = {**scope, "method": "GET"}
-        taken = 0
+        taken, whole, cut = 0, False, False
+        until = asyncio.get_running_loop().time() + PATIENCE
 
         async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole, cut
+            message: Message = {}
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(None if whole else until):
+                    message = await receive()
             taken += len(message.get("body", b""))
-            if taken > most:  # whatever it said its length was
-                return {"type": "http.disconnect"}
-            return message
+            whole = not message.get("more_body", False)
+            cut = cut or not message or taken > most  # whatever it said its length was
+            return {"type": "http.disconnect"} if cut else message
 
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
+                more = {**self._headers, "Connection": "close"} if cut else self._headers
                 message["headers"] = [
                     *message["headers"],
                     *(
                         (name.lower().encode(), value.encode())
-                        for name, value in self._headers.items()
+                        for name, value in more.items()
                         if name.lower().encode() not in present
                     ),
                 ]

@@ -70,6 +70,9 @@ export async function prove(stamp, bits) {
 function guard(stamp) {
   const form = stamp.form;
   const busy = form.querySelector("[data-busy]");
+  const button = [...form.querySelectorAll("button")].at(-1);
+  // Beside the button that was pressed: the beginning of a long form is out of sight, and nothing would seem to happen.
+  if (busy && button) (button.parentElement === form ? button : button.parentElement).after(busy);
   let ready = false;
   let pressed = null; // the button that waits, once there is one
   const patient = new Promise((resume) => setTimeout(resume, Number(stamp.dataset.patience) * 1000 + 500));
