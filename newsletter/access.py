@@ -3,11 +3,10 @@
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from newsletter.project import Project
+from newsletter.door import Door
 
 if TYPE_CHECKING:
     from newsletter.audience.searching import Search
@@ -20,18 +19,8 @@ if TYPE_CHECKING:
     from newsletter.webhooks.keeping import LoggedCall, Webhook
 
 
-class Access:
+class Access(Door):
     """How other programs reach one project, and are told."""
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     # Tokens
 

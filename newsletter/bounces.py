@@ -1,15 +1,13 @@
 """The front door to what comes back by mail: read it from a mailbox or a pipe, look at it, list it; wiring only."""
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.door import Door
 from newsletter.errors import MailboxError, NewsletterError, UsageError
-from newsletter.project import Project
 
 if TYPE_CHECKING:
     from newsletter.database.connection import Database
@@ -46,7 +44,7 @@ class Reading:
         return {"read": self.read, **results, "misread": self.misread, "suppressed": self.suppressed}
 
 
-class Bounces:
+class Bounces(Door):
     """What comes back by mail to one project.
 
     Args:
@@ -54,16 +52,6 @@ class Bounces:
         database: Opens its database.
         clock: Tells the time.
     """
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     def read(self, progress: Callable[[int], object] = lambda _: None) -> Reading:
         """Read all that waits in the mailbox and the Maildir of the settings, and put it away.

@@ -1,23 +1,19 @@
 """The front door to certificates: sign what became of a mailing, and compare such a file with the ledger."""
 
-import datetime as dt
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from newsletter.door import Door
 from newsletter.errors import UsageError
-from newsletter.project import Project
 
 if TYPE_CHECKING:
-    from newsletter.database.connection import Database
     from newsletter.sending.certificate import Verification
 
 _LARGEST = 100_000_000
 """Bytes of a file that is read at all; a certificate of a million deliveries has 100,000."""
 
 
-class Certificates:
+class Certificates(Door):
     """The certificates of one project.
 
     Args:
@@ -25,16 +21,6 @@ class Certificates:
         database: Opens its database.
         clock: Tells the time.
     """
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     def make(self, mailing: int, path: Path) -> tuple[dict[str, Any], str]:
         """Write the certificate of a mailing into a file; says what is in it, and the fingerprint of its key.

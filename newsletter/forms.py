@@ -2,17 +2,15 @@
 
 import datetime as dt
 import difflib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from newsletter.door import Door
 from newsletter.errors import FormNotFoundError
-from newsletter.project import Project
 
 if TYPE_CHECKING:
     from newsletter.config.pages import FormTable
-    from newsletter.database.connection import Database
     from newsletter.entries.answering import Problem
     from newsletter.entries.keeping import Entry
 
@@ -49,18 +47,8 @@ class Taken:
     problems: "tuple[Problem, ...]" = ()
 
 
-class Forms:
+class Forms(Door):
     """The forms of one project."""
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     def form(self, slug: str) -> "FormTable":
         """A form's table in newsletter.toml.

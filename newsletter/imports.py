@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from newsletter.door import Door
 from newsletter.project import Project
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from newsletter.database.connection import Database
 
 
-class Imports:
+class Imports(Door):
     """The imports of one project.
 
     Args:
@@ -32,9 +33,7 @@ class Imports:
         clock: Callable[[], dt.datetime],
         find_list: Callable[[str], object],
     ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
+        super().__init__(project, database, clock)
         self._find_list = find_list
 
     def run(

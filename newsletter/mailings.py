@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from newsletter.door import Door
 from newsletter.errors import DatabaseError, EditionInvalidError, Finding, SendError, Severity, UsageError
 from newsletter.project import Project
 
@@ -70,7 +71,7 @@ class Plan:
     recipients_of: int | None
 
 
-class Mailings:
+class Mailings(Door):
     """The mailings of one project.
 
     Args:
@@ -89,9 +90,7 @@ class Mailings:
         compose: "Callable[[str], tuple[Composition, tuple[Finding, ...]]]",
         list_title: Callable[[str], str],
     ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
+        super().__init__(project, database, clock)
         self._compose = compose
         self._list_title = list_title
 

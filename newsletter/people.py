@@ -1,21 +1,18 @@
 """The front door to people: one method for each thing that is done with subscribers, wiring only, like `app.py`."""
 
 import contextlib
-import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from newsletter.door import Door
 from newsletter.errors import AudienceError, UsageError
-from newsletter.project import Project
 
 if TYPE_CHECKING:
     from newsletter.audience.history import History
     from newsletter.audience.searching import Search
     from newsletter.audience.subscribers import Change, Subscriber
-    from newsletter.database.connection import Database
     from newsletter.database.schema import SubscriptionStatus
     from newsletter.expressions import Expression
     from newsletter.sending.reasons import Why
@@ -36,18 +33,8 @@ class Added:
     status: "SubscriptionStatus | None"
 
 
-class People:
+class People(Door):
     """The people of one project."""
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     def choice(self, where: str | None, segment: str | None = None) -> str | None:
         """The source of one expression for a condition and a saved segment together.

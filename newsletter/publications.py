@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
+from newsletter.door import Door
 from newsletter.errors import CompileError, EditionError, EditionInvalidError, Severity
 from newsletter.project import Project
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Publications:
+class Publications(Door):
     """The public editions of one project.
 
     A server keeps one of these: what it has read once stays in memory, and only what has changed is read again.
@@ -37,9 +38,7 @@ class Publications:
         database: "Callable[[], AbstractContextManager[Database]]",
         clock: Callable[[], dt.datetime],
     ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
+        super().__init__(project, database, clock)
         self._articles: dict[tuple[int, dt.datetime], Article] = {}
         self._older: dict[str, Picture] | None = None
         self._looking = threading.Lock()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from newsletter.door import Door
 from newsletter.errors import AddressError, TokenError
 from newsletter.project import Project
 
@@ -63,7 +64,7 @@ class LetterLink:
     letter: int
 
 
-class Readers:
+class Readers(Door):
     """What readers do themselves."""
 
     def __init__(
@@ -73,9 +74,7 @@ class Readers:
         clock: Callable[[], dt.datetime],
         erase: "Callable[[str], Erased]",
     ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
+        super().__init__(project, database, clock)
         self._erase = erase
 
     @cached_property

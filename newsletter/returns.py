@@ -3,23 +3,19 @@
 What comes back by mail has a door of its own (`bounces.py`); what follows from either is the same.
 """
 
-import datetime as dt
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from newsletter.door import Door
 from newsletter.errors import ReportUnexpectedError, UsageError
-from newsletter.project import Project
 
 if TYPE_CHECKING:
     from newsletter.audience.subscribers import Change
-    from newsletter.database.connection import Database
     from newsletter.feedback.events import Happened
     from newsletter.feedback.figures import MailingReport
     from newsletter.feedback.sendgrid import Taken
 
 
-class Returns:
+class Returns(Door):
     """What came back about the messages of one project.
 
     Args:
@@ -27,16 +23,6 @@ class Returns:
         database: Opens its database.
         clock: Tells the time.
     """
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     def take_sendgrid(self, raw: bytes, signature: str, timestamp: str) -> "Taken":
         """Take what SendGrid's event webhook posted; when this returns, it is on the disk.

@@ -2,14 +2,13 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from newsletter.door import Door
 from newsletter.errors import TokenError
-from newsletter.project import Project
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from newsletter.audience.allowances import Refused, Use
     from newsletter.audience.signing_up import Outcome, SignUp
     from newsletter.config.settings import MailingList
-    from newsletter.database.connection import Database
 
 _ASKS_A_DAY: Final = 10
 """How often one mailbox is looked at in a day, whoever types it, and however; what comes after it changes nothing."""
@@ -57,18 +55,8 @@ class ConfirmLink:
     preferences: str = ""
 
 
-class SignUps:
+class SignUps(Door):
     """Signing up for the lists of one project."""
-
-    def __init__(
-        self,
-        project: Project,
-        database: "Callable[[], AbstractContextManager[Database]]",
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
 
     def open_lists(self) -> "dict[str, MailingList]":
         """The lists that anybody may sign up for, by slug; the others are as if they did not exist."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from newsletter.door import Door
 from newsletter.errors import Finding, SubscriberNotFoundError, UsageError
 from newsletter.project import Project
 
@@ -72,7 +73,7 @@ class Trial:
     place: Path | None = None
 
 
-class Trials:
+class Trials(Door):
     """Trying out the editions of one project.
 
     Args:
@@ -91,9 +92,7 @@ class Trials:
         compose: "Callable[[str], tuple[Composition, tuple[Finding, ...]]]",
         list_title: Callable[[str], str],
     ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
+        super().__init__(project, database, clock)
         self._compose = compose
         self._list_title = list_title
 

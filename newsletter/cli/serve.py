@@ -50,5 +50,11 @@ def serve(
             "server in front do the encryption, and a firewall keep others away from this port: docs/how-to/deploy.md",
             err=True,
         )
+    if not any(each.sign_up for each in newsletter.project.settings.lists.values()):
+        typer.echo(
+            "Nobody can sign up yet, so there is no /subscribe: write sign_up = true under a list in newsletter.toml: "
+            "docs/how-to/let-people-sign-up.md",
+            err=True,
+        )
     typer.echo("Stop it with Ctrl-C.", err=True)
     run(newsletter, host=host, port=port, workers=workers)

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from newsletter.door import Door
 from newsletter.errors import NewsletterError
 from newsletter.project import Project
 
@@ -33,7 +34,7 @@ _FIRST_PAUSE: Final = dt.timedelta(seconds=5)
 _LONGEST_PAUSE: Final = dt.timedelta(minutes=5)
 
 
-class Letters:
+class Letters(Door):
     """The letters of one project; kept as long as the project is open, since it keeps what letters are written on.
 
     Args:
@@ -48,9 +49,7 @@ class Letters:
         database: "Callable[[], AbstractContextManager[Database]]",
         clock: Callable[[], dt.datetime],
     ) -> None:
-        self._project = project
-        self._database = database
-        self._clock = clock
+        super().__init__(project, database, clock)
         self._pause: dt.timedelta | None = None
         self._not_before: dt.datetime | None = None
 

@@ -1,10 +1,13 @@
 """What strangers try on readers: links for other purposes, other names, floods of letters, two things at once."""
 
+import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 
 from newsletter.database.outside import EventKind
@@ -13,6 +16,7 @@ from newsletter.readers import LetterLink
 from newsletter.sending.links import ReaderLink
 from newsletter.sending.testing import TrialSigner
 from newsletter.tokens import Signer
+from newsletter.web.public import guards
 from tests.web.served import Project
 
 ADA = "ada@example.org"
@@ -123,6 +127,23 @@ def test_what_strangers_wrote_stays_text_on_every_page_of_a_reader(tmp_path: Pat
         assert Page(page.text).found == [], page.url.path
         assert "<script>alert" not in page.text
     assert pages[3].text.count("&lt;script&gt;") >= 8  # it shows all of it
+
+
+def test_how_long_an_answer_takes_tells_nothing(here: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Item 132: somebody new, who is written down, takes twice as long as somebody who is on the list."""
+    monkeypatch.setattr(guards, "EVEN", 0.3)
+    here.add_person(ADA, "community")
+    with here.client() as client:
+        for path in ("/subscribe", "/access"):
+            for number, email in enumerate((ADA, "new@example.org")):
+                page = client.get(path).text
+                told = dict(re.findall(r'name="(form-[^"]+)" value="([^"]*)"', page))
+                asked = {**told, "email": email, "list": "community"}
+                began = time.monotonic()
+                answer = client.post(path, data=asked)
+                assert answer.status_code == 200
+                assert 0.3 <= time.monotonic() - began < 3, (path, number)
+    assert here.status("new@example.org") == "pending"
 
 
 def test_one_mailbox_in_many_spellings_is_not_bombed(here: Project) -> None:

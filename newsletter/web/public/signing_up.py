@@ -8,7 +8,7 @@ instead ask `/subscribe/challenge` for a stamp, do the work, and post the form w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -22,6 +22,7 @@ from newsletter.web.public.guards import (
     Posted,
     Verdict,
     allow_origin,
+    answer_evenly,
     answer_preflight,
     wants_json,
 )
@@ -63,8 +64,8 @@ def router(site: Site) -> APIRouter:
         return pages.form(request, Typed(lists=one, one=bool(one)))
 
     @routes.post("/subscribe")
-    def send(request: Request, form: Posted) -> Response:
-        return pages.answer(request, form)
+    async def send(request: Request, form: Posted) -> Response:
+        return await answer_evenly(partial(pages.answer, request, form))
 
     @routes.get("/subscribe/challenge")
     def challenge(request: Request) -> Response:

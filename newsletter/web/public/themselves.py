@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from babel.dates import format_date
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from newsletter.errors import TokenError
 from newsletter.readers import ACCESS, ERASE, LetterLink
 from newsletter.rendering.view import locale_of
-from newsletter.web.public.guards import Challenge, Guards, Posted, Verdict
+from newsletter.web.public.guards import Challenge, Guards, Posted, Verdict, answer_evenly
 from newsletter.web.public.preferences import Saved, choices, contact_of, in_words, save, take_back
 from newsletter.web.public.site import NO_STORE, Site
 from newsletter.web.public.words import Words
@@ -61,8 +62,7 @@ def _add_asking(routes: APIRouter, site: Site) -> None:
     def ask(request: Request) -> Response:
         return form(request)
 
-    @routes.post("/access")
-    def send(request: Request, posted: Posted) -> Response:
+    def sent(request: Request, posted: FormData) -> Response:
         email = str(posted.get("email", "")).strip()
         if not site.newsletter.readers.is_address(email):
             return form(request, email=email, problem=site.words(request)("themselves.email_wrong"))
@@ -76,6 +76,10 @@ def _add_asking(routes: APIRouter, site: Site) -> None:
         return site.page(
             request, "access.html.j2", headers=NO_STORE, sent=True, contact=contact_of(site)
         )  # whoever has it, or nobody
+
+    @routes.post("/access")
+    async def send(request: Request, posted: Posted) -> Response:
+        return await answer_evenly(partial(sent, request, posted))
 
 
 def _add_seeing(routes: APIRouter, site: Site) -> None:
