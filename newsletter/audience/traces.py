@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from newsletter.database.outside import event, form_entry, letter, webhook_call
+from newsletter.database.schema import delivery
 from newsletter.webhooks.announcing import forget
 
 
@@ -20,12 +21,25 @@ def erase_traces(connection: sa.Connection, person: int | None, hashed: bytes) -
         person: Their id; None if nobody has the address any more.
         hashed: The keyed hash of their address.
     """
+    if person is not None:
+        _tie_to_messages(connection, person)
     nothing = dict.fromkeys(("subscriber_id", "address_hash", "domain", "reason", "raw"))
     connection.execute(sa.update(event).where(_theirs(event, person, hashed)).values(nothing))
     connection.execute(sa.delete(form_entry).where(form_entry.c.address_hash == hashed))
     connection.execute(sa.delete(letter).where(_theirs(letter, person, hashed)))
     if person is not None:
         forget(connection, person)
+
+
+def _tie_to_messages(connection: sa.Connection, person: int) -> None:
+    """Let what a reader did twice about one message still be told from what two readers did."""
+    theirs = sa.and_(event.c.subscriber_id == person, event.c.delivery_id.is_(None), event.c.mailing_id.is_not(None))
+    message = (
+        sa.select(sa.func.min(delivery.c.id))
+        .where(delivery.c.mailing_id == event.c.mailing_id, delivery.c.subscriber_id == person)
+        .scalar_subquery()
+    )
+    connection.execute(sa.update(event).where(theirs).values(delivery_id=message))
 
 
 def read_traces(connection: sa.Connection, person: int | None, hashed: bytes) -> dict[str, list[dict[str, object]]]:

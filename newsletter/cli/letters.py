@@ -26,7 +26,7 @@ def letters(context: typer.Context, *, project: ProjectOption = None, json_: Jso
 
     standing = Newsletter.open(project).letters.standing()
     if json_:
-        print_json({"counts": standing.counts, "open": [asdict(each) for each in standing.open]})
+        print_json({"counts": standing.counts, "open": [_as_json(each) for each in standing.open]})
     else:
         _show(standing)
 
@@ -44,6 +44,7 @@ def deliver(
     it every few minutes.
     """
     from newsletter.app import Newsletter
+    from newsletter.letters.delivering import Delivered
     from newsletter.sending.stopping import StopOnSignal
 
     with StopOnSignal() as stop:
@@ -54,6 +55,8 @@ def deliver(
         tried = f", {done.waiting:,} to be tried again" if done.waiting else ""
         failed = f", {done.failed:,} given up" if done.failed else ""
         typer.echo(f"{count(done.sent, 'letter')} sent{tried}{failed}.")
+        if done == Delivered():
+            typer.echo("Whether one waits, and until when:  newsletter letters")
     if done.problem is not None:
         print_sentence(done.problem)
     if done.problem is not None or done.failed:
@@ -69,6 +72,11 @@ def _show(standing: "Standing") -> None:
     waiting = sum(each.state != "failed" for each in standing.open)
     failed = len(standing.open) - waiting
     typer.echo(f"{count(waiting, 'letter')} waiting, {failed:,} given up, {sent:,} sent in the last 35 days.")
+
+
+def _as_json(each: "Open") -> dict[str, object]:
+    due = each.next_try and each.next_try.isoformat()
+    return {**asdict(each), "created_at": each.created_at.isoformat(), "next_try": due}
 
 
 def _line(each: "Open") -> tuple[str, ...]:

@@ -10,9 +10,7 @@ from newsletter.errors import UsageError
 if TYPE_CHECKING:
     from newsletter.webhooks.keeping import LoggedCall
 
-app = typer.Typer(
-    help="Tell other programs what happens, by signed calls.", invoke_without_command=True
-)
+app = typer.Typer(help="Tell other programs what happens, by signed calls.", invoke_without_command=True)
 
 _Number = Annotated[int, typer.Argument(metavar="ID", min=1, help="The webhook's number.")]
 

@@ -119,9 +119,11 @@ def _unknown(path: Path, value: object, model: type[BaseModel]) -> tuple[str, st
     what = f"There is no {kind} «{shown(key)[1:-1]}»{inside}."
     if guess := nearest(key, known):
         return f"unknown-{kind}", what, f"Did you mean «{guess}»?"
-    homes = [".".join(str(part) for part in home) for home in _homes(key, model)]
+    homes = _homes(key, model)
+    within = [home for home in homes if table and home[: len(table)] == table]  # [sender.smtp] before [web]
     if homes:
-        return f"unknown-{kind}", what, f"It belongs in [{homes[0]}]."
+        names = [f"[{'.'.join(str(part) for part in home)}]" for home in within or homes]
+        return f"unknown-{kind}", what, f"It belongs in {' or '.join(names)}."
     return f"unknown-{kind}", what, f"Known here: {', '.join(known)}."
 
 

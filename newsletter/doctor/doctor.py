@@ -22,11 +22,12 @@ from newsletter.doctor.domain import (
 from newsletter.doctor.here import examine_database, examine_settings
 from newsletter.doctor.names import Address, Names, NotAskedError, is_example, own_address
 from newsletter.doctor.sender import examine_other, examine_outbox, examine_sendgrid, examine_smtp
-from newsletter.doctor.web import examine_address, examine_pages, is_near
+from newsletter.doctor.web import examine_address, examine_leaving, examine_pages, is_near
 from newsletter.errors import ConfigError, UsageError
 from newsletter.project import Project
 from newsletter.sending.dkim import DkimKey, read_keys
 from newsletter.sending.dkim_keys import Kind, kind_of, make_key, record_name, record_strings, record_text
+from newsletter.sending.testing import TrialSigner, trial_number
 
 _DOMAIN: Final = "Domain"
 _SELECTOR: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -241,7 +242,13 @@ class Doctor:
         elif not network:
             yield check.unasked(f"{host} was not asked.")
         else:
-            yield from examine_pages(base_url, self._clock(), context)
+            pages = list(examine_pages(base_url, self._clock(), context))
+            yield from pages
+            if pages[0].state in {State.GOOD, State.NOTE}:
+                token = TrialSigner(self._project.secret_key()).sign("unsubscribe", 0, 0, trial_number(self._clock()))
+                lines = examine_leaving(base_url, token, context)
+                milder = self._project.settings.sender.kind == "outbox"
+                yield from (_milder(line) for line in lines) if milder else lines
 
 
 def _milder(line: Diagnosis) -> Diagnosis:

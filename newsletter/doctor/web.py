@@ -66,6 +66,30 @@ def examine_pages(base_url: str, now: dt.datetime, context: ssl.SSLContext | Non
     yield from _clock(page.date, now)
 
 
+def examine_leaving(base_url: str, token: str, context: ssl.SSLContext | None = None) -> Iterator[Diagnosis]:
+    """Whether a link for unsubscribing leads to our page; the link is a test's, and changes nothing.
+
+    Args:
+        base_url: Where the pages answer.
+        token: Of a test link.
+        context: For the certificate.
+    """
+    check = Check("Web pages", "unsubscribe-link")
+    try:
+        page = _ask(f"{base_url}/u/{token}", context)
+    except (OSError, http.client.HTTPException):
+        yield check.unasked("A link for unsubscribing could not be tried.")
+        return
+    if page.status == 200:
+        yield check.good("A link for unsubscribing works (a test link was tried, which changes nothing).")
+    else:
+        yield check.must(
+            f"A link for unsubscribing does not work there (it answers {page.status}): nobody could leave.",
+            "Run newsletter serve --public there, with this project's secret key, and let the web server in front pass "
+            "on all of base_url: docs/how-to/deploy.md",
+        )
+
+
 def _ask(base_url: str, context: ssl.SSLContext | None) -> _Page:
     """HEAD, and GET where a server does not know HEAD; neither changes anything, and no redirect is followed."""
     parts = urlsplit(base_url)

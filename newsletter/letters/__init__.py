@@ -84,6 +84,22 @@ class Letters(Door):
             self._pause = self._not_before = None
         return delivered
 
+    def attend(self, *, stop: Callable[[], bool] = lambda: False) -> None:
+        """As `deliver_due`, beside other work: what keeps letters from leaving is said in the log, where people look.
+
+        Args:
+            stop: Whether to stop; what is in flight is finished first.
+        """
+        try:
+            delivered = self.deliver_due(stop=stop)
+        except NewsletterError as error:
+            _LOG.warning("letters: %s", error)
+            return
+        if delivered.problem is not None:
+            _LOG.warning("letters wait, and are tried again: %s", delivered.problem)
+        if delivered.failed:
+            _LOG.warning("letters: %d given up. See why:  newsletter letters", delivered.failed)
+
     @contextlib.contextmanager
     def delivered_meanwhile(self, stop: Callable[[], bool]) -> Iterator[None]:
         """Send what is due beside other work, now and every few seconds, in a thread of its own.
@@ -95,10 +111,7 @@ class Letters(Door):
 
         def deliver() -> None:
             while True:
-                try:
-                    self.deliver_due(stop=stop)
-                except NewsletterError as error:
-                    _LOG.warning("letters: %s", error)
+                self.attend(stop=stop)
                 if ended.wait(_BETWEEN) or stop():
                     return
 

@@ -253,6 +253,16 @@ def test_an_unreachable_sender_is_left_alone_for_growing_times(posted: Posted) -
     assert post.states() == ["sent"] * 3
 
 
+def test_what_keeps_letters_from_leaving_is_in_the_log(posted: Posted, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever looks after a server sees it there; nobody is named."""
+    with MailServer() as server:
+        post = posted(by_smtp(server.port))
+    post.write(LetterKind.ACCESS, email="ana@example.com")
+    post.letters.attend()
+    assert "letters wait, and are tried again: The mail server" in caplog.text
+    assert "ana@" not in caplog.text
+
+
 def test_a_server_that_hangs_up_after_the_letter_gets_it_three_times_at_most(posted: Posted) -> None:
     """Nobody knows whether it arrived: rather twice than never, and not for a whole day."""
     with MailServer() as server:

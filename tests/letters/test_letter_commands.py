@@ -46,6 +46,7 @@ def test_letters_as_json(at_home: Post, newsletter: Newsletter) -> None:
     (only,) = told["open"]
     assert (only["kind"], only["state"], only["to"], only["next_try"]) == ("entry", "failed", "", None)
     assert only["reason"] == "The entry of the form is gone."
+    assert dt.datetime.fromisoformat(only["created_at"]).isoformat() == only["created_at"]
 
 
 def test_a_sender_that_does_not_work_is_told_with_what_to_do(

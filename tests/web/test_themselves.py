@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from newsletter.audience.subscribers import suppress
 from newsletter.database.outside import letter, webhook_call
 from newsletter.database.schema import SuppressionReason, subscriber
+from newsletter.mailings import Wish
 from newsletter.tokens import Signer
 from tests.web.served import Project
 
@@ -186,3 +187,20 @@ def test_looking_changes_nothing(here: Project, path: str) -> None:
         assert client.get(path).status_code == client.head(path).status_code
         assert client.get(path).headers["cache-control"] == "no-store"
     assert here.rows() == before
+
+
+def test_a_report_counts_somebody_once_who_left_twice_and_was_then_erased(project: Project) -> None:
+    ada = project.add_person("ada@example.com", "community")
+    project.add_person("bob@example.com", "community")
+    project.add_edition("first")
+    project.newsletter.mailings.send(Wish(edition="first", list_slug="community"))
+    token = Signer(project.newsletter.project.secret_key()).sign("unsubscribe", ada, project.list_id(), 1)
+    with project.client() as client:
+        for _ in range(2):
+            left = client.post(f"/u/{token}", data={"do": "leave"}).text
+            undo = re.findall(r'name="undo" value="([^"]*)"', left)
+            client.post(f"/u/{token}", data={"do": "undo", "undo": undo})
+        client.post(f"/u/{token}", data={"List-Unsubscribe": "One-Click"})
+    assert project.newsletter.returns.report(1).unsubscribed == 1
+    project.newsletter.erase_person("ada@example.com")
+    assert project.newsletter.returns.report(1).unsubscribed == 1

@@ -39,7 +39,7 @@ class Duties:
         newsletter = site.newsletter
         self._stopping = threading.Event()
         self._duties = (
-            Duty("letters", 1, lambda stop: newsletter.letters.deliver_due(stop=stop)),
+            Duty("letters", 1, lambda stop: newsletter.letters.attend(stop=stop)),
             Duty("webhooks", 2, lambda stop: newsletter.access.call_due(stop=stop)),
             Duty("expiry", 3600, lambda _: newsletter.expire()),
         )

@@ -14,6 +14,8 @@ from newsletter.web.public.site import Site
 
 LONGEST_BODY: Final = 64 * 1024
 """Bytes that a form may send."""
+LONGEST_PATH: Final = 2_000
+"""Characters of a path; ours have some hundred, and Python makes no number of some thousand digits."""
 LEAVING: Final = "/u/"
 """Where mail programs say that their reader leaves: nothing but the token may keep anybody from it."""
 LONGEST_REPORT: Final = 4 * 1024 * 1024
@@ -62,6 +64,9 @@ class Shell:
             return
         if self._root and scope["path"].startswith(f"{self._root}/"):  # the proxy leaves it in, or takes it off
             scope = {**scope, "path": scope["path"].removeprefix(self._root)}
+        if len(scope["path"]) > LONGEST_PATH:
+            await self._refuse(send, 414, "That address is too long.", in_json=scope["path"].startswith("/api/"))
+            return
         if "content-length" in asked and "transfer-encoding" in asked:
             # Two lengths: a proxy may believe the other one, and take what follows for a request (RFC 9112, 6.1).
             await self._refuse(send, 400, "A request has one length.")

@@ -65,7 +65,7 @@ def evidence_of(event: Mapping[str, object], signer: Signer, *, now: datetime) -
         return None
     delivery = int(told[2])
     attempt = str(event.get("nl_attempt", ""))
-    if event.get("event") in {"dropped", "cancel_drop"}:
+    if str(event.get("event", "")) in {"dropped", "cancel_drop"}:
         why = str(event.get("reason") or "no reason given")[:200]
         return Evidence(mailing, delivery, attempt, Verdict.REFUSED, f"SendGrid took it and dropped it: {why}")
     return Evidence(mailing, delivery, attempt, Verdict.ACCEPTED)
