@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from newsletter.door import Door
-from newsletter.errors import FormNotFoundError
+from newsletter.errors import EntryNotFoundError, FormNotFoundError
 
 if TYPE_CHECKING:
     from newsletter.config.pages import FormTable
@@ -146,11 +146,16 @@ class Forms(Door):
 
         Raises:
             EntryNotFoundError: There is none with that number.
+            FormNotFoundError: There is no such form, and there are no entries of one.
         """
         from newsletter.entries.keeping import find_entry
 
-        with self._database() as database, database.read() as connection:
-            return find_entry(connection, slug, number)
+        try:
+            with self._database() as database, database.read() as connection:
+                return find_entry(connection, slug, number)
+        except EntryNotFoundError:
+            self.entries(slug)  # which says so if there is no such form
+            raise
 
     def export(self, slug: str, form: Literal["csv", "json"], file: TextIO) -> int:
         """Write the entries of a form to an open file; says how many.
@@ -170,11 +175,9 @@ class Forms(Door):
 
         Raises:
             EntryNotFoundError: There is none with that number.
-            FormNotFoundError: There is no such form, and there are no entries of one.
         """
         from newsletter.entries.keeping import delete_entry
 
-        self.entries(slug)  # which says so if nothing of that name is known
         with self._database() as database:
             with database.write() as connection:
                 delete_entry(connection, slug, number)

@@ -60,6 +60,10 @@ def test_no_command_shows_the_help(newsletter: Newsletter) -> None:
     assert said.code == 2
     assert said.out == newsletter("--help").out
     assert newsletter("subscribers").code == 2
+    for group in ("archive", "bounces", "tokens", "webhooks"):
+        said = newsletter(group)
+        assert (said.code, said.err) == (2, "")
+        assert said.out == newsletter(group, "--help").out
 
 
 def test_version(newsletter: Newsletter) -> None:
@@ -101,6 +105,9 @@ def test_a_mistake_of_the_program_is_not_blamed_on_the_writer(
         (["mailings", "--json", "show"], "Options go last:  newsletter mailings show … --json --project DIR"),
         (["init"], "See:  newsletter init --help"),
         (["new", "a", "b"], "See:  newsletter new --help"),
+        (["mailings", "report", "x"], "write a whole number. See:  newsletter mailings report --help"),
+        (["serve", "--port", "99999"], "65535 is the largest. See:  newsletter serve --help"),
+        (["serve", "--port", "0"], "1 is the smallest. See:  newsletter serve --help"),
     ],
 )
 def test_wrong_usage_is_one_sentence(project: Path, newsletter: Newsletter, arguments: list[str], told: str) -> None:

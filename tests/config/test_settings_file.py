@@ -160,6 +160,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path):
     [
         ('[brand]\nprimry = "#fff"', 14, 1, "Did you mean «primary»?"),
         ('[foter]\nheading = "x"', 13, 1, "Did you mean «footer»?"),
+        ('[sender]\nhost = "mail.example.org"', 14, 1, "It belongs in [sender.smtp]."),
         ('[sending]\nsecurity = "tls"', 14, 1, "[sender.smtp]"),
         ('[brand]\nprimary = "teal"', 14, 1, "six digits"),
         ('[brand]\nprimary = "#12"', 14, 1, "six digits"),

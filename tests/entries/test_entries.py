@@ -137,6 +137,7 @@ def test_the_commands_list_show_export_and_delete(
     (entry,) = json.loads(said("entries", "updates", "--json"))
     assert entry["answers"] == GIVEN
     assert "There is no form «nothing»" in said("entries", "nothing", code=2)
+    assert "There is no form «nothing»" in said("delete", "nothing", "1", "--yes", code=2)
     said("export", "updates", "--out", "out.csv")
     assert "is there already" in said("export", "updates", "--out", "out.csv", code=1)
     assert 'action="https://news.example.org/forms/updates"' in said("embed", "updates")

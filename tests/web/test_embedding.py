@@ -51,6 +51,8 @@ def test_a_list_that_is_not_open_has_no_snippet(here: Project) -> None:
         write_snippet(here.newsletter, "donors")
     with pytest.raises(ListNotFoundError, match="community"):
         write_snippet(here.newsletter, "comunity")
+    with pytest.raises(UsageError, match="no words in «xx» yet. They have: ar, de, en"):
+        write_snippet(here.newsletter, "community", "xx")
 
 
 def test_the_command_prints_it_and_the_lists_are_shown_as_before(
