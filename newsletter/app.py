@@ -49,11 +49,13 @@ class ListStanding:
         slug: Its name in newsletter.toml.
         title: Its name for people.
         mailable: How many would be mailed now.
+        sign_up: Whether anybody may sign up on the public pages.
     """
 
     slug: str
     title: str
     mailable: int
+    sign_up: bool
 
 
 class Newsletter:
@@ -302,7 +304,7 @@ class Newsletter:
 
         with self.database() as database, database.read() as connection:
             return [
-                ListStanding(slug, kept.title, count_people(connection, slug))
+                ListStanding(slug, kept.title, count_people(connection, slug), kept.sign_up)
                 for slug, kept in self.project.settings.lists.items()
             ]
 

@@ -27,9 +27,12 @@ def _show(*, project: ProjectOption, json_: JsonOption) -> None:
 
     lists = Newsletter.open(project).lists()
     if json_:
-        print_json([{"list": one.slug, "title": one.title, "people": one.mailable} for one in lists])
+        print_json(
+            [{"list": one.slug, "title": one.title, "people": one.mailable, "sign_up": one.sign_up} for one in lists]
+        )
         return
-    print_table(("list", "title", "people"), [(one.slug, one.title, f"{one.mailable:,}") for one in lists])
+    rows = [(one.slug, one.title, f"{one.mailable:,}", "open" if one.sign_up else "closed") for one in lists]
+    print_table(("list", "title", "people", "sign-up"), rows)
 
 
 @app.command()

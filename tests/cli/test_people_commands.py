@@ -106,9 +106,11 @@ def test_only_the_first_page_is_shown_unless_asked(project: Path, newsletter: Ne
     assert len(newsletter("subscribers", "list", "--list", "community", "--all").out.splitlines()) == 60
 
 
-def test_lists_tells_how_many(people: Path, newsletter: Newsletter) -> None:
-    assert newsletter("lists").out.split() == ["list", "title", "people", "community", "Community", "News", "12"]
-    assert newsletter("lists", "--json").json == [{"list": "community", "title": "Community News", "people": 12}]
+def test_lists_tells_how_many_and_which_are_open(people: Path, newsletter: Newsletter) -> None:
+    said = newsletter("lists").out.split()
+    assert said == ["list", "title", "people", "sign-up", "community", "Community", "News", "12", "open"]
+    told = {"list": "community", "title": "Community News", "people": 12, "sign_up": True}
+    assert newsletter("lists", "--json").json == [told]
 
 
 def test_an_empty_list_says_so(project: Path, newsletter: Newsletter) -> None:

@@ -51,7 +51,7 @@ def test_a_list_that_is_not_open_has_no_snippet(here: Project) -> None:
         write_snippet(here.newsletter, "donors")
     with pytest.raises(ListNotFoundError, match="community"):
         write_snippet(here.newsletter, "comunity")
-    with pytest.raises(UsageError, match="no words in «xx» yet. They have: ar, de, en"):
+    with pytest.raises(UsageError, match=r"no words in «xx» yet\. They have: ar, de, en"):
         write_snippet(here.newsletter, "community", "xx")
 
 

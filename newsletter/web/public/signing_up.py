@@ -162,7 +162,10 @@ class _Pages:
     def challenge(self, request: Request) -> Response:
         """A stamp and the words to agree to, for a script on a web site that may hold the form."""
         words = self._site.words(request)
-        asked = [slug for slug in request.query_params.getlist("list") if slug in self._lists]
+        named = request.query_params.getlist("list")
+        asked = [slug for slug in named if slug in self._lists]
+        if named and not asked:
+            raise HTTPException(404)
         allowed = self.holders(asked) if asked else self.holders()
         made = self._guards.challenge(PURPOSE)
         told = {
@@ -174,8 +177,9 @@ class _Pages:
         return JSONResponse(told, headers={**NO_STORE, **allow_origin(request, allowed)})
 
     def _read(self, request: Request, form: FormData) -> Typed:
-        chosen = tuple(dict.fromkeys(slug for slug in map(str, form.getlist("list")) if slug in self._lists))
-        if len(self._lists) == 1:
+        named = [str(slug) for slug in form.getlist("list")]
+        chosen = tuple(dict.fromkeys(slug for slug in named if slug in self._lists))
+        if not named and len(self._lists) == 1:
             chosen = tuple(self._lists)
         elsewhere = STAMP not in form or not self._guards.is_welcome(request)
         return Typed(
