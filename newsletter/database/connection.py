@@ -48,6 +48,7 @@ _OLDEST_SQLITE = (3, 35)
 _WRITES, _SHARED, _ALONE = "newsletter_writes", "shared", "alone"
 
 _WRITERS_TURN = 0x6E657773  # "news": the advisory lock of whoever writes; of this database only
+_CLEANERS_TURN = 0x7761736D  # "wash": of whoever writes it anew after something was deleted
 
 
 class Database:
@@ -116,7 +117,12 @@ class Database:
         """
         if self.engine.dialect.name == "postgresql":
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("VACUUM")
+                # Two at once would wait for one another for seconds at each table.
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({_CLEANERS_TURN})")
+                try:
+                    connection.exec_driver_sql("VACUUM")
+                finally:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_CLEANERS_TURN})")
             return True
         if self.path is None:
             return True
