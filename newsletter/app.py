@@ -11,7 +11,6 @@ import difflib
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from newsletter.project import Project, open_project
 
 if TYPE_CHECKING:
     from newsletter.access import Access
+    from newsletter.audience.lists import ListStanding
     from newsletter.audience.privacy import Erased, Handed
     from newsletter.audience.subscribers import Subscriber
     from newsletter.backups import Backups
@@ -39,23 +39,6 @@ if TYPE_CHECKING:
     from newsletter.sending.building import Built
     from newsletter.sign_ups import SignUps
     from newsletter.trials import Trials
-
-
-@dataclass(frozen=True, slots=True)
-class ListStanding:
-    """A list, and how many are on it.
-
-    Attributes:
-        slug: Its name in newsletter.toml.
-        title: Its name for people.
-        mailable: How many would be mailed now.
-        sign_up: Whether anybody may sign up on the public pages.
-    """
-
-    slug: str
-    title: str
-    mailable: int
-    sign_up: bool
 
 
 class Newsletter:
@@ -298,15 +281,12 @@ class Newsletter:
         with self.database() as database, database.read() as connection:
             lacks_lists(connection, self.project.settings.lists)
 
-    def lists(self) -> list[ListStanding]:
+    def lists(self) -> "list[ListStanding]":
         """The project's lists."""
-        from newsletter.audience.lists import count_people
+        from newsletter.audience.lists import standings
 
         with self.database() as database, database.read() as connection:
-            return [
-                ListStanding(slug, kept.title, count_people(connection, slug), kept.sign_up)
-                for slug, kept in self.project.settings.lists.items()
-            ]
+            return standings(connection, self.project.settings.lists)
 
     def subscriber(self, address: str) -> "Subscriber":
         """The person with an address.

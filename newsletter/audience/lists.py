@@ -5,7 +5,8 @@ may be mailed: counting, choosing and planning all start from it.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from newsletter.audience.consent import Consent, add_record
 from newsletter.audience.pausing import is_paused
 from newsletter.audience.segments import condition
 from newsletter.audience.subscribers import Change, Subscriber, read_subscribers
+from newsletter.config.settings import MailingList
 from newsletter.database.schema import (
     ConsentMethod,
     SubscriptionStatus,
@@ -24,6 +26,24 @@ from newsletter.database.schema import (
 )
 from newsletter.errors import AudienceError, ListNotFoundError
 from newsletter.expressions import Expression
+
+
+@dataclass(frozen=True, slots=True)
+class ListStanding:
+    """A list, and how many are on it.
+
+    Attributes:
+        slug: Its name in newsletter.toml.
+        title: Its name for people.
+        mailable: How many would be mailed now.
+        sign_up: Whether anybody may sign up on the public pages.
+    """
+
+    slug: str
+    title: str
+    mailable: int
+    sign_up: bool
+
 
 PAGE = 1000
 """People read at a time; what bounds the memory of walking through a list of any length."""
@@ -197,3 +217,10 @@ def count(connection: sa.Connection, who: sa.Select[int], where: Expression | No
     """How many people a query has, counted by the database."""
     chosen = narrowed(connection, who, where).subquery()
     return connection.execute(sa.select(sa.func.count()).select_from(chosen)).scalar_one()
+
+
+def standings(connection: sa.Connection, lists: Mapping[str, MailingList]) -> list[ListStanding]:
+    """How the project's lists stand."""
+    return [
+        ListStanding(slug, kept.title, count_people(connection, slug), kept.sign_up) for slug, kept in lists.items()
+    ]
