@@ -1,4 +1,4 @@
-"""A reader's whole way in real Chromium: sign up, confirm, read, choose, leave, come back, have everything deleted.
+"""A reader's whole way in real Chromium: sign up, confirm, read, choose, leave, write to us, have everything deleted.
 
 Three people walk it: on a desktop, on a narrow phone in the dark, and without JavaScript. Every page on the way is
 looked at for what would trouble them (`visiting.py`). With `PICTURES_OF_PAGES=DIR` pictures of the pages are kept.
@@ -111,6 +111,7 @@ def _all_the_way(walk: Walk) -> None:
     edition = _read(walk)
     _choose(walk, edition)
     _leave_and_come_back(walk, edition)
+    _fill_in_a_form(walk)
     _have_everything_deleted(walk)
 
 
@@ -177,6 +178,20 @@ def _leave_and_come_back(walk: Walk, edition: EmailMessage) -> None:
     walk.press("That was a mistake: undo")
     walk.see("You are back", "returned")
     assert project.status(walk.email) == "active"
+
+
+def _fill_in_a_form(walk: Walk) -> None:
+    page = walk.visitor.page
+    walk.visitor.go("/forms/updates")
+    walk.see("Community Updates Form", "form")
+    walk.press("Send")
+    walk.see("Please answer this question", "form-errors")
+    page.get_by_label("Your email address").fill(walk.email)
+    page.get_by_label("Your news").fill("We are open.\nCome and see.")
+    walk.press("Send")
+    walk.see("Thank you", "form-sent")
+    entry = [each for each in walk.project.letters() if "team@example.org" in str(each["To"])][-1]
+    assert walk.email in str(entry["Reply-To"])
 
 
 def _have_everything_deleted(walk: Walk) -> None:
