@@ -4,9 +4,10 @@ import pytest
 
 from newsletter.web.public import guards
 from tests.database.opened import database_url, empty_file, server, template
+from tests.web.programs import program
 from tests.web.served import here, project
 
-__all__ = ["database_url", "empty_file", "here", "project", "server", "template"]
+__all__ = ["database_url", "empty_file", "here", "program", "project", "server", "template"]
 
 
 @pytest.fixture(autouse=True)
